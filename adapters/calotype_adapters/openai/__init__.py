@@ -1,0 +1,1 @@
+"""The images API in OpenAI's words."""

@@ -1,0 +1,122 @@
+"""Every error a caller of Calotype can meet.
+
+CalotypeError
+├── InvalidCallError            the call itself is wrong: names the parameter
+├── MalformedRequestError       the request cannot be read at all
+├── AuthenticationError         no key, or not a known one
+├── ForbiddenError              the door is not open to this Host or Origin
+├── RequestTooLargeError        the body is over its bound
+├── UnsupportedMediaTypeError   the body is of a kind that is not read here
+├── NoSuchModelError            nobody here paints under this id
+├── NoSuchFileError             the picture's URL is wrong or has expired
+├── ModelBusyError              too many wait already: come back in retry_after_seconds
+├── StorageFullError            an answer by URL was asked for, and the store is full of living pictures
+├── ModelLoadError              the model's files cannot be loaded
+├── EngineError                 the engine could not paint: is_retryable says whether another try may
+├── NoImageGeneratedError       the backend answered without a picture
+├── APICallError                a remote API refused or failed
+└── ConfigError                 a setting is wrong: the server does not start
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class CalotypeError(Exception):
+    """The root of the tree. `str()` is a message fit for the caller: no keys, no paths, no traceback."""
+
+    is_retryable: bool = False
+
+
+class InvalidCallError(CalotypeError):
+    """`parameter` is the field of ImageModelCall, or of the request, that is wrong."""
+
+    def __init__(self, message: str, *, parameter: str) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
+class MalformedRequestError(CalotypeError):
+    """Not JSON, not UTF-8, nested too deep, not an object, or a broken form."""
+
+
+class AuthenticationError(CalotypeError):
+    """The message never holds the key."""
+
+
+class ForbiddenError(CalotypeError):
+    pass
+
+
+class RequestTooLargeError(CalotypeError):
+    def __init__(self, *, bytes_max: int) -> None:
+        super().__init__(f"the request body is larger than {bytes_max} bytes")
+        self.bytes_max = bytes_max
+
+
+class UnsupportedMediaTypeError(CalotypeError):
+    pass
+
+
+class NoSuchModelError(CalotypeError):
+    """`available` names some models that exist; `hint` says what would make this one exist."""
+
+    def __init__(self, model_id: str, *, available: Sequence[str] = (), hint: str | None = None) -> None:
+        named = f"{model_id[:200]!r}"
+        known = f"; available: {', '.join(available[:8])}" if available else ""
+        super().__init__(f"no model {named} is served here{known}" + (f". {hint}" if hint else ""))
+        self.model_id = model_id
+        self.available = tuple(available)
+        self.hint = hint
+
+
+class NoSuchFileError(CalotypeError):
+    pass
+
+
+class ModelBusyError(CalotypeError):
+    is_retryable = True
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StorageFullError(CalotypeError):
+    is_retryable = True
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ModelLoadError(CalotypeError):
+    def __init__(self, model_id: str, reason: str) -> None:
+        super().__init__(f"the model {model_id!r} cannot be loaded: {reason}")
+        self.model_id = model_id
+        self.reason = reason
+
+
+class EngineError(CalotypeError):
+    def __init__(self, message: str, *, is_retryable: bool = False) -> None:
+        super().__init__(message)
+        self.is_retryable = is_retryable
+
+
+class NoImageGeneratedError(CalotypeError):
+    pass
+
+
+class APICallError(CalotypeError):
+    """No status: the network failed. `is_retryable` follows the status as the AI SDK has it: 408, 409, 429, 500 up."""
+
+    def __init__(self, message: str, *, url: str, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.url = url
+        self.status_code = status_code
+        self.is_retryable = status_code is None or status_code in (408, 409, 429) or status_code >= 500
+
+
+class ConfigError(CalotypeError):
+    """The message names the setting."""

@@ -1,0 +1,105 @@
+"""What an engine is: pictures in, events out. Nothing here that could not be sent to another machine, and no torch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol
+
+import msgspec
+
+from calotype_provider.local.messages import Cancelled, LoadModel, Paint, Painted, Started, Step
+
+
+class Queued(msgspec.Struct, frozen=True, tag="queued"):
+    """The first event of every picture: `position` others came before it and are not painted yet."""
+
+    request_id: str
+    position: int
+
+
+EngineEvent = Queued | Started | Step | Painted | Cancelled
+
+
+class Engine(Protocol):
+    """Owns devices and the models on them. Pictures are submitted one by one; what runs together is its own affair."""
+
+    def submit(self, request: Paint) -> AsyncIterator[EngineEvent]:
+        """Take the picture in at once; yield Queued, Started, Steps (the newest, where the reader is slow), and last
+        Painted or Cancelled. Iterating may raise ModelLoadError or EngineError instead.
+
+        Raises ModelBusyError when too many wait, EngineError when the engine has failed or is stopping.
+        """
+
+    def cancel(self, request_id: str) -> None:
+        """Stop painting it at the next step; its events end with Cancelled. Unknown and finished ids are ignored."""
+
+    def load(self, model: LoadModel) -> None:
+        """Begin to load. Pictures for it may be submitted from now on: they wait for it."""
+
+    def unload(self, model_id: str) -> None:
+        """Give the model's memory back, after the pictures submitted before."""
+
+    async def ready(self, model_id: str) -> None:
+        """Wait until the model can paint. Raises ModelLoadError or EngineError when it never will."""
+
+    def stats(self) -> EngineStats:
+        """How it stands now. Cheap."""
+
+    async def aclose(self, wait_seconds: float) -> None:
+        """Take nothing new, let the pictures taken finish for that time, then stop."""
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The engine's bounds and the worker's means."""
+
+    threads: int | None = None
+    """Threads of torch on the CPU; by default OMP_NUM_THREADS, or else as many as there are usable cores."""
+    requests_max: int = 256
+    start_seconds_max: float = 60.0
+    load_seconds_max: float = 900.0
+    """For one model, from the moment that its turn comes."""
+    restarts_max: int = 3
+    restart_window_seconds: float = 300.0
+
+
+EngineState = Literal["starting", "loading", "ready", "failed", "stopping"]
+ModelState = Literal["waiting", "loading", "ready", "failed"]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether one model can paint: the body of `GET /ready`."""
+
+    state: EngineState
+    model: str
+    progress: float
+
+
+class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
+    model_id: str
+    state: ModelState = "waiting"
+    progress: float = 0.0
+    revision: str | None = None
+    resident_bytes: int = 0
+    dtype: str
+    device: str | None = None
+    reason: str | None = None
+    """Why it cannot be loaded."""
+
+
+class EngineStats(msgspec.Struct, frozen=True, kw_only=True):
+    state: EngineState
+    models: tuple[ModelStats, ...]
+    waiting: int
+    running: int
+    steps_done: int
+    restarts: int
+    worker_pid: int | None
+
+    def readiness(self, model_id: str) -> Readiness:
+        """`ready` only when the engine and this very model are."""
+        model = next((model for model in self.models if model.model_id == model_id), None)
+        if model is None:
+            return Readiness("failed", model_id, 0.0)
+        if self.state in ("starting", "failed", "stopping"):
+            return Readiness(self.state, model_id, model.progress)
+        return Readiness("loading" if model.state == "waiting" else model.state, model_id, model.progress)

@@ -1,0 +1,173 @@
+"""What was asked of an engine and how far each of it is. Pure bookkeeping: no process, no pipe, no clock."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import msgspec
+
+from calotype_provider.errors import CalotypeError, EngineError, ModelBusyError, ModelLoadError
+from calotype_provider.local.engine import ModelStats, Queued
+from calotype_provider.local.mailbox import Mailbox
+from calotype_provider.local.messages import (
+    Cancelled,
+    Command,
+    Event,
+    Failed,
+    LoadModel,
+    ModelFailed,
+    ModelLoaded,
+    ModelLoading,
+    Paint,
+    Painted,
+    PaintEvent,
+    Started,
+    Step,
+    WorkerReady,
+)
+
+
+@dataclass
+class _Request:
+    paint: Paint
+    mailbox: Mailbox = field(default_factory=Mailbox)
+    started: bool = False
+
+
+class Ledger:
+    """The models and the unfinished pictures, each in the order in which they came."""
+
+    def __init__(self, *, requests_max: int) -> None:
+        self.models: dict[str, ModelStats] = {}
+        self.steps_done = 0
+        self._requests_max = requests_max
+        self._loads: dict[str, LoadModel] = {}
+        self._requests: dict[str, _Request] = {}
+        self._seconds_per_picture = 1.0
+        self._changed = asyncio.Event()
+
+    @property
+    def running(self) -> int:
+        return sum(request.started for request in self._requests.values())
+
+    @property
+    def unfinished(self) -> int:
+        return len(self._requests)
+
+    @property
+    def loading(self) -> bool:
+        return any(model.state in ("waiting", "loading") for model in self.models.values())
+
+    async def change(self) -> None:
+        """Wait until something here, or somebody who called `notify`, has changed."""
+        await self._changed.wait()
+
+    def notify(self) -> None:
+        # Each waits for the next change on a new event, so that nobody has to clear it.
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def admit(self, paint: Paint) -> Mailbox:
+        """Raises ModelBusyError when `requests_max` are unfinished."""
+        assert paint.request_id not in self._requests, "two pictures of one id"
+        ahead = len(self._requests)
+        if ahead >= self._requests_max:
+            seconds = max(1.0, ahead * self._seconds_per_picture)
+            raise ModelBusyError(f"{ahead} pictures wait already", retry_after_seconds=seconds)
+        request = self._requests[paint.request_id] = _Request(paint)
+        request.mailbox.put(Queued(paint.request_id, ahead))
+        return request.mailbox
+
+    def cancel(self, request_id: str) -> bool:
+        """Whether there was something to cancel."""
+        if request_id not in self._requests:
+            return False
+        self._finish(request_id).mailbox.put(Cancelled(request_id))
+        return True
+
+    def expect(self, load: LoadModel) -> None:
+        self._loads[load.model_id] = load
+        self.models[load.model_id] = ModelStats(model_id=load.model_id, dtype=load.dtype)
+        self.notify()
+
+    def forget(self, model_id: str) -> bool:
+        """Whether it was known."""
+        self.models.pop(model_id, None)
+        self.notify()
+        return self._loads.pop(model_id, None) is not None
+
+    def commands(self) -> list[Command]:
+        """What brings a new worker to where the last one was: the models first, then the pictures in their order."""
+        loads = [load for load in self._loads.values() if self.models[load.model_id].state != "failed"]
+        return [*loads, *(request.paint for request in self._requests.values())]
+
+    def take(self, event: Event) -> None:
+        """Enter what the worker tells, and pass it on to whoever waits for it."""
+        match event:
+            case WorkerReady():
+                pass
+            case ModelLoading(model_id=model_id, progress=progress):
+                self._update(model_id, state="loading", progress=progress)
+            case ModelLoaded(model_id=model_id, revision=revision, resident_bytes=resident, device=device):
+                self._update(
+                    model_id, state="ready", progress=1.0, revision=revision, resident_bytes=resident, device=device
+                )
+            case ModelFailed(model_id=model_id, reason=reason):
+                self._update(model_id, state="failed", reason=reason)
+            case _:
+                self._deliver(event)
+        self.notify()
+
+    def start_over(self) -> None:
+        """The worker is gone, and with it what it had done."""
+        for request in self._requests.values():
+            request.started = False
+        for model in self.models.values():
+            if model.state != "failed":
+                self.models[model.model_id] = ModelStats(model_id=model.model_id, dtype=model.dtype)
+        self.notify()
+
+    def fail_loading(self, reason: str) -> None:
+        for model in self.models.values():
+            if model.state == "loading":
+                self._update(model.model_id, state="failed", reason=reason)
+        self.notify()
+
+    def fail_requests(self, message: str, *, is_retryable: bool) -> None:
+        for request_id in tuple(self._requests):
+            self._finish(request_id).mailbox.fail(EngineError(message, is_retryable=is_retryable))
+
+    def _deliver(self, event: PaintEvent) -> None:
+        self.steps_done += isinstance(event, Step)
+        request = self._requests.get(event.request_id)
+        if request is None:  # Cancelled here while the worker was telling of it.
+            return
+        match event:
+            case Started():
+                request.started = True
+                request.mailbox.put(event)
+            case Step():
+                request.mailbox.put(event)
+            case Painted(milliseconds=milliseconds):
+                self._seconds_per_picture += 0.2 * (milliseconds / 1000 - self._seconds_per_picture)
+                self._finish(event.request_id).mailbox.put(event)
+            case Cancelled():
+                self._finish(event.request_id).mailbox.put(event)
+            case Failed():
+                self._finish(event.request_id).mailbox.fail(self._error(request.paint.model_id, event))
+
+    def _error(self, model_id: str, failed: Failed) -> CalotypeError:
+        if failed.kind == "not_loaded":
+            model = self.models.get(model_id)
+            return ModelLoadError(model_id, (model and model.reason) or failed.message)
+        return EngineError(failed.message, is_retryable=failed.kind == "out_of_memory")
+
+    def _finish(self, request_id: str) -> _Request:
+        request = self._requests.pop(request_id)
+        self.notify()
+        return request
+
+    def _update(self, model_id: str, **changes: object) -> None:
+        if model_id in self.models:
+            self.models[model_id] = msgspec.structs.replace(self.models[model_id], **changes)

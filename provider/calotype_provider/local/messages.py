@@ -1,0 +1,168 @@
+"""What crosses the boundary between the server and the worker that owns the device, and how it is framed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import BinaryIO, Literal
+
+import msgspec
+
+from calotype_provider.types import OutputFormat
+
+FRAME_BYTES_MAX = 256 * 1024 * 1024
+"""More than any picture of `SIDE_PIXELS_MAX` that a model here paints, encoded; less than what hurts the server."""
+
+LENGTH_BYTES = 4
+
+Dtype = Literal["bfloat16", "float16", "float32"]
+
+FailureKind = Literal["not_loaded", "out_of_memory", "pipeline", "encoding"]
+
+
+class Paint(msgspec.Struct, frozen=True, kw_only=True, tag="paint"):
+    """One picture: everything that it depends on, apart from the model's files."""
+
+    request_id: str
+    model_id: str
+    prompt: str
+    negative_prompt: str | None = None
+    seed: int
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float | None = None
+    true_cfg_scale: float | None = None
+    max_sequence_length: int | None = None
+    output_format: OutputFormat = "png"
+    output_compression: int | None = None
+
+
+class LoadModel(msgspec.Struct, frozen=True, kw_only=True, tag="load_model"):
+    """Load the diffusers folder, and paint `warm_up` once and throw it away, so that "loaded" means "can paint"."""
+
+    model_id: str
+    folder: str
+    dtype: Dtype = "bfloat16"
+    warm_up: Paint | None = None
+
+
+class UnloadModel(msgspec.Struct, frozen=True, tag="unload_model"):
+    model_id: str
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    request_id: str
+
+
+Command = LoadModel | UnloadModel | Paint | Cancel
+
+
+class WorkerReady(msgspec.Struct, frozen=True, tag="worker_ready"):
+    """The first event: the worker listens. It has not loaded torch yet."""
+
+
+class ModelLoading(msgspec.Struct, frozen=True, tag="model_loading"):
+    model_id: str
+    progress: float
+    """From 0 to 1."""
+
+
+class ModelLoaded(msgspec.Struct, frozen=True, tag="model_loaded"):
+    model_id: str
+    revision: str
+    resident_bytes: int
+    dtype: Dtype
+    device: str
+
+
+class ModelFailed(msgspec.Struct, frozen=True, tag="model_failed"):
+    model_id: str
+    reason: str
+
+
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    request_id: str
+
+
+class Step(msgspec.Struct, frozen=True, tag="step"):
+    """`step` of `steps` denoising steps are done."""
+
+    request_id: str
+    step: int
+    steps: int
+
+
+class Painted(msgspec.Struct, frozen=True, kw_only=True, tag="painted"):
+    """The encoded picture, the time that it took, and what else it depends on."""
+
+    request_id: str
+    data: bytes
+    media_type: str
+    milliseconds: float
+    model_revision: str
+    dtype: Dtype
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    request_id: str
+    kind: FailureKind
+    message: str
+
+
+class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
+    request_id: str
+
+
+PaintEvent = Started | Step | Painted | Failed | Cancelled
+Event = WorkerReady | ModelLoading | ModelLoaded | ModelFailed | PaintEvent
+
+_encoder = msgspec.msgpack.Encoder()
+_commands = msgspec.msgpack.Decoder(Command)
+_events = msgspec.msgpack.Decoder(Event)
+
+
+class FrameError(Exception):
+    """A frame is larger than its bound, torn, or holds no message: the other side is broken, or out of step."""
+
+
+def encode_frame(message: Command | Event, *, bytes_max: int = FRAME_BYTES_MAX) -> bytes:
+    """The message behind its length. Raises FrameError when it is larger than `bytes_max`."""
+    body = _encoder.encode(message)
+    return _checked(len(body), bytes_max).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def read_command(stream: BinaryIO, *, bytes_max: int = FRAME_BYTES_MAX) -> Command | None:
+    """The next command of a blocking stream; None where the stream ends. Raises FrameError."""
+    header = stream.read(LENGTH_BYTES)
+    if not header:
+        return None
+    length = _checked(int.from_bytes(header, "big"), bytes_max)
+    body = stream.read(length)
+    if len(header) < LENGTH_BYTES or len(body) < length:
+        raise FrameError("the stream ends inside a frame")
+    try:
+        command: Command = _commands.decode(body)
+        return command
+    except msgspec.MsgspecError as error:
+        raise FrameError(f"the frame holds no command: {error}") from error
+
+
+async def read_event(stream: asyncio.StreamReader, *, bytes_max: int = FRAME_BYTES_MAX) -> Event | None:
+    """The next event of the worker; None where the stream ends. Raises FrameError."""
+    try:
+        header = await stream.readexactly(LENGTH_BYTES)
+        body = await stream.readexactly(_checked(int.from_bytes(header, "big"), bytes_max))
+        event: Event = _events.decode(body)
+        return event
+    except asyncio.IncompleteReadError as error:
+        if not error.partial and error.expected == LENGTH_BYTES:
+            return None
+        raise FrameError("the stream ends inside a frame") from error
+    except msgspec.MsgspecError as error:
+        raise FrameError(f"the frame holds no event: {error}") from error
+
+
+def _checked(length: int, bytes_max: int) -> int:
+    if length > bytes_max:
+        raise FrameError(f"a frame of {length} bytes is over the bound of {bytes_max}")
+    return length

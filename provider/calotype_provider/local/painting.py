@@ -1,0 +1,62 @@
+"""One picture: its request -> arguments of the pipeline's own `__call__` -> pixels."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from calotype_provider.local.messages import Paint
+
+
+class Pipeline(Protocol):
+    """A pipeline of diffusers, as far as it is used here; each takes what it takes."""
+
+    @property
+    def components(self) -> Mapping[str, object]: ...
+
+    def __call__(self, **arguments: Any) -> Any: ...
+
+
+def paint_pixels(pipeline: Pipeline, paint: Paint, *, on_step: Callable[[int], None]) -> NDArray[np.uint8]:
+    """The picture as [height, width, 3]. What `on_step`, told how many steps are done, raises ends the painting."""
+
+    def after_step(_pipeline: object, index: int, _timestep: object, _tensors: object) -> dict[str, Any]:
+        on_step(index + 1)
+        return {}
+
+    asked = {**call_arguments(paint), "output_type": "pt", "callback_on_step_end": after_step}
+    accepted = inspect.signature(type(pipeline).__call__).parameters
+    output = pipeline(**{name: value for name, value in asked.items() if name in accepted and value is not None})
+    return to_pixels(output.images)
+
+
+def call_arguments(paint: Paint) -> dict[str, Any]:
+    """By the names that diffusers' pipelines give them; None where the request has none."""
+    return {
+        "prompt": paint.prompt,
+        "negative_prompt": paint.negative_prompt,
+        "width": paint.width,
+        "height": paint.height,
+        "num_inference_steps": paint.num_inference_steps,
+        "guidance_scale": paint.guidance_scale,
+        "true_cfg_scale": paint.true_cfg_scale,
+        "max_sequence_length": paint.max_sequence_length,
+        # On the CPU whatever the device, so that a seed is the same noise everywhere.
+        "generator": torch.Generator("cpu").manual_seed(paint.seed),
+    }
+
+
+def to_pixels(images: torch.Tensor) -> NDArray[np.uint8]:
+    """[1, 3, height, width] from 0 to 1 -> [height, width, 3] from 0 to 255, as diffusers' own PIL output has them."""
+    # Widened first: bfloat16 cannot hold 255 apart from 256.
+    picture = images[0].float()
+    if not bool(torch.isfinite(picture).all()):
+        raise ValueError("the model painted values that are not numbers")
+    scaled = picture.clamp(0, 1).mul(255).round().to(torch.uint8)
+    pixels: NDArray[np.uint8] = scaled.permute(1, 2, 0).contiguous().cpu().numpy()
+    return pixels

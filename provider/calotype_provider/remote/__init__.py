@@ -1,0 +1,1 @@
+"""APIs of others, over aiohttp."""

@@ -1,0 +1,1 @@
+"""Serves calls: HTTP, admission, lifecycle. The one package that knows Litestar."""

@@ -1,0 +1,35 @@
+"""create_app: every route, behind the door."""
+
+from __future__ import annotations
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from calotype_runtime.door import Door
+from calotype_runtime.error_answers import EXCEPTION_HANDLERS
+from calotype_runtime.image_runtime import ImageRuntime
+from calotype_runtime.routes import files, health, openai
+
+ROUTES = (
+    openai.create_images,
+    openai.list_models,
+    openai.get_model,
+    files.get_file,
+    health.health,
+    health.ready,
+)
+
+
+def create_app(runtime: ImageRuntime) -> Door:
+    """The ASGI app. The runtime is closed with it."""
+    app = Litestar(
+        route_handlers=ROUTES,
+        dependencies={"runtime": Provide(lambda: runtime, sync_to_thread=False)},
+        exception_handlers=EXCEPTION_HANDLERS,
+        on_shutdown=[runtime.aclose],
+        # Bodies are bounded where they are read, with an error that names the bound.
+        request_max_body_size=None,
+        logging_config=None,
+        openapi_config=None,
+    )
+    return Door(app, runtime.settings)

@@ -1,0 +1,41 @@
+"""Settings -> the engine, the registry of models, and the runtime on top: the one place where the parts meet."""
+
+from __future__ import annotations
+
+from calotype_provider.errors import ConfigError, NoSuchModelError
+from calotype_provider.local.engine import Readiness
+from calotype_provider.local.local_provider import LocalProvider
+from calotype_provider.local.subprocess_engine import SubprocessEngine
+from calotype_provider.registry import ProviderFactory, ProviderRegistry, installed_factories
+from calotype_provider.stand_in import StandInProvider
+from calotype_runtime.config import Settings, model_folders
+from calotype_runtime.image_runtime import ImageRuntime
+
+
+class Assembly:
+    """Starts nothing. Raises ConfigError for a model folder, a provider or a default model that cannot be used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.engine = SubprocessEngine(settings.engine)
+        local = LocalProvider(model_folders(settings), self.engine)
+        factories: dict[str, ProviderFactory] = {"calotype-local": lambda: local, **installed_factories()}
+        self.registry = ProviderRegistry(factories)
+        try:
+            default = self.registry.image_model(settings.default_model)
+        except NoSuchModelError as error:
+            raise ConfigError(f"default_model: {error}") from error
+        self.default_model_id = default.card.model_id
+        self._default_is_local = self.default_model_id in local.model_ids()
+        self.registry.add("calotype-stand-in", lambda: StandInProvider(default if settings.demo else None))
+        self.runtime = ImageRuntime(settings=settings, registry=self.registry, readiness=self.readiness)
+
+    def readiness(self) -> Readiness:
+        """Whether the default model can paint; one that is not the engine's has nothing to wait for here."""
+        if self._default_is_local:
+            return self.engine.stats().readiness(self.default_model_id)
+        return Readiness("ready", self.default_model_id, 1.0)
+
+    async def default_ready(self) -> None:
+        """Wait until the default model can paint. Raises ModelLoadError or EngineError when it never will."""
+        if self._default_is_local:
+            await self.engine.ready(self.default_model_id)

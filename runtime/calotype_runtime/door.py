@@ -1,0 +1,96 @@
+"""The outermost layer, raw ASGI: who may come in, the request's id, and its log record. Knows no route's work.
+
+It stands outside Litestar because Litestar's own middleware does not see paths that have no route.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from calotype_adapters.openai.convert import to_error
+from calotype_provider.errors import CalotypeError
+from calotype_runtime.access import ApiKey, authenticate, check_host, check_origin, cors_headers, preflight_headers
+from calotype_runtime.config import Settings
+from calotype_runtime.request_log import RequestRecord, new_record, write_record
+
+OPEN_PATHS = ("/health", "/ready", "/files/")
+"""What needs no key: probes, and URLs that are signed themselves."""
+
+
+class Door:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._keys = {name: ApiKey(key) for name, key in settings.keys.items()}
+        self._hosts = settings.hosts
+        self._cors_origins = settings.cors_origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP:
+            await self._serve(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        record = new_record(method=scope["method"], path=scope["path"], request_id=headers.get("x-request-id"))
+        started = time.perf_counter()
+        marks = {
+            "x-request-id": record.request_id,
+            **cors_headers(headers.get("origin"), cors_origins=self._cors_origins),
+        }
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                message["headers"] = [*message.get("headers", []), *_encoded(marks)]
+            await send(message)
+
+        try:
+            await self._enter(scope, receive, send_marked, headers, record)
+        finally:
+            write_record(record, started=started)
+
+    async def _enter(
+        self, scope: HTTPScope, receive: Receive, send: Send, headers: Mapping[str, str], record: RequestRecord
+    ) -> None:
+        try:
+            preflight = self._admit(scope, headers, record)
+        except CalotypeError as error:
+            record.error = type(error).__name__
+            answer = to_error(error)
+            body = msgspec.json.encode(answer.body)
+            await _answer(send, answer.status, {"content-type": "application/json", **answer.headers}, body)
+            return
+        if preflight is not None:
+            await _answer(send, 204, preflight, b"")
+            return
+        scope.setdefault("state", {})["record"] = record
+        await self._app(scope, receive, send)
+
+    def _admit(self, scope: HTTPScope, headers: Mapping[str, str], record: RequestRecord) -> dict[str, str] | None:
+        """Raises what keeps the request out; gives the headers of the answer when it is only a preflight."""
+        host, origin = headers.get("host"), headers.get("origin")
+        if not self._keys:
+            check_host(host, allowed_hosts=self._hosts)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            requested = headers.get("access-control-request-headers")
+            return preflight_headers(origin, requested_headers=requested, cors_origins=self._cors_origins)
+        check_origin(origin, scheme=scope["scheme"], host=host or "", cors_origins=self._cors_origins)
+        if not scope["path"].startswith(OPEN_PATHS):
+            record.caller = authenticate(headers.get("authorization"), self._keys)
+        return None
+
+
+async def _answer(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    length = {} if status == 204 else {"content-length": str(len(body))}
+    await send({"type": "http.response.start", "status": status, "headers": _encoded({**headers, **length})})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

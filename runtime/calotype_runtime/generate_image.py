@@ -1,0 +1,118 @@
+"""The conductor: fit the call to the card, draw the seed, admit, split by max_images_per_call, call, merge."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import msgspec
+
+from calotype_provider.errors import NoImageGeneratedError
+from calotype_provider.image_model import ImageModel
+from calotype_provider.model_card import FittedCall
+from calotype_provider.types import CallWarning, ImageModelCall, ImageModelResult, ImageUsage
+from calotype_runtime.image_inputs import resolve
+from calotype_runtime.queue import AdmissionQueue
+
+DRAWN_SEED_BITS = 32
+"""Short enough to read out; far below the bound, so that seed + k never passes it."""
+
+
+async def generate_image(
+    model: ImageModel,
+    fitted: FittedCall,
+    *,
+    queue: AdmissionQueue,
+    codec: Executor,
+    admitted: Callable[[float], None] | None = None,
+) -> ImageModelResult:
+    """Paint a call that `fit` made; `admitted` is told the seconds it waited for its turn.
+
+    Raises errors of `calotype_provider.errors`; cancelling stops the work.
+    """
+    call = await resolve(fitted.call, executor=codec)
+    async with queue.slot() as wait_seconds:
+        if admitted:
+            admitted(wait_seconds)
+        results = await _generate_all(model, split(call, model.card.max_images_per_call))
+    return merge(results, asked=call, warnings=fitted.warnings)
+
+
+def fit(model: ImageModel, call: ImageModelCall) -> FittedCall:
+    """The call as the model can do it, its seed drawn, and what differs from what was asked."""
+    fitted = model.card.fit(call)
+    if fitted.call.seed is not None or not model.card.seed:
+        return fitted
+    seed = secrets.randbits(DRAWN_SEED_BITS)
+    return msgspec.structs.replace(fitted, call=msgspec.structs.replace(fitted.call, seed=seed))
+
+
+def split(call: ImageModelCall, images_per_call_max: int) -> list[ImageModelCall]:
+    """Calls of at most `images_per_call_max` images, whose seeds go on where the one before ended."""
+    return [
+        msgspec.structs.replace(
+            call,
+            n=min(images_per_call_max, call.n - offset),
+            seed=None if call.seed is None else call.seed + offset,
+        )
+        for offset in range(0, call.n, images_per_call_max)
+    ]
+
+
+async def _generate_all(model: ImageModel, calls: Sequence[ImageModelCall]) -> list[ImageModelResult]:
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(model.do_generate(call)) for call in calls]
+    except BaseExceptionGroup as failures:
+        # The rest was cancelled with the first; a caller wants that one error, not a group.
+        raise failures.exceptions[0] from failures.exceptions[0].__cause__
+    return [task.result() for task in tasks]
+
+
+def merge(
+    results: Sequence[ImageModelResult], *, asked: ImageModelCall, warnings: Iterable[CallWarning]
+) -> ImageModelResult:
+    """One result of several. Raises NoImageGeneratedError when no picture came; says so when fewer came than asked."""
+    images = tuple(image for result in results for image in result.images)
+    if not images:
+        raise NoImageGeneratedError("the model answered without a picture")
+    told = [*warnings, *(warning for result in results for warning in result.warnings)]
+    if len(images) < asked.n:
+        told.append(CallWarning("other", "n", f"asked for {asked.n} images, {len(images)} came"))
+    return ImageModelResult(
+        images=images,
+        model_id=results[0].model_id,
+        warnings=tuple(dict.fromkeys(told)),
+        provider_metadata=_merged_metadata([result.provider_metadata for result in results]),
+        usage=_summed_usage([result.usage for result in results]),
+    )
+
+
+def _merged_metadata(metadata: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Each provider's `images` lists joined; of everything else the first call's word."""
+    merged: dict[str, Any] = {}
+    for entry in metadata:
+        for name, values in entry.items():
+            known = merged.setdefault(name, {**values, "images": []})
+            known["images"] = [*known["images"], *values.get("images", [])]
+    return merged
+
+
+def _summed_usage(usages: Sequence[ImageUsage | None]) -> ImageUsage | None:
+    counted = [usage for usage in usages if usage is not None]
+    if not counted:
+        return None
+    return ImageUsage(
+        input_tokens=_sum(usage.input_tokens for usage in counted),
+        output_tokens=_sum(usage.output_tokens for usage in counted),
+        total_tokens=_sum(usage.total_tokens for usage in counted),
+    )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """The sum of what was counted; None when nothing was."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

@@ -1,0 +1,1 @@
+"""Thin handlers: convert, generate, convert."""

@@ -1,0 +1,107 @@
+"""calotype serve: listen first, then start the engine, say when it is ready, and leave nothing running behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import socket
+import sys
+import time
+
+import uvicorn
+
+from calotype_provider.errors import CalotypeError, ConfigError
+from calotype_runtime.app import create_app
+from calotype_runtime.assembly import Assembly
+from calotype_runtime.config import Settings
+
+EXAMPLE_PROMPT = "a red fox on a blue background"
+
+
+def serve(settings: Settings) -> int:
+    """Serve until told to stop. 0 after an orderly end, 1 when the server could not start."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    # It tells of its own start and end; ours are told by us.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    assembly = Assembly(settings)
+    server = CalotypeServer(settings, assembly)
+    await server.serve(sockets=[_listening_socket(settings)])
+    return 0 if server.started else 1
+
+
+class CalotypeServer(uvicorn.Server):
+    """Starts the engine only once it listens, so that `/health` answers while the model is still loading."""
+
+    def __init__(self, settings: Settings, assembly: Assembly) -> None:
+        super().__init__(
+            uvicorn.Config(
+                create_app(assembly.runtime),
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                timeout_graceful_shutdown=math.ceil(settings.stop_seconds_max),
+                server_header=False,
+            )
+        )
+        self._settings = settings
+        self._assembly = assembly
+        self._announcement: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        self._assembly.engine.start()
+        assert sockets, "serve() is given a socket"
+        self._announcement = asyncio.create_task(self._announce(sockets[0].getsockname()[1]))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._announcement:
+            self._announcement.cancel()
+        await super().shutdown(sockets)
+
+    async def _announce(self, port: int) -> None:
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        base_url = f"http://{host}:{port}"
+        model_id = self._assembly.default_model_id
+        started = time.monotonic()
+        _say(f"Calotype listens on {base_url}; {model_id} is loading.")
+        try:
+            await self._assembly.default_ready()
+        except CalotypeError as error:
+            _say(f"{model_id} cannot paint: {error}")
+            return
+        _say(f"{model_id} is ready after {time.monotonic() - started:.1f} s. Paste this into another terminal:\n")
+        _say(example_curl(base_url, with_key=bool(self._settings.keys)) + "\n")
+
+
+def example_curl(base_url: str, *, with_key: bool) -> str:
+    """A command that leaves a picture in fox.png."""
+    key = " -H 'Authorization: Bearer YOUR_KEY'" if with_key else ""
+    return (
+        f"curl -s {base_url}/v1/images/generations{key} -H 'Content-Type: application/json' \\\n"
+        f"""  -d '{{"prompt": "{EXAMPLE_PROMPT}", "response_format": "url"}}' \\\n"""
+        """  | grep -o 'http[^"]*' | xargs curl -s -o fox.png"""
+    )
+
+
+def _listening_socket(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+    return listener
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,160 @@
+"""calotype generate and calotype models: the engine, or a server, for somebody at a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+
+import msgspec
+import pybase64
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from calotype_provider.errors import CalotypeError, InvalidCallError, NoImageGeneratedError
+from calotype_provider.geometry import parse_aspect_ratio, parse_size
+from calotype_provider.image_model import ImageModel, StreamingImageModel
+from calotype_provider.remote.http import HttpClient
+from calotype_provider.types import (
+    CallWarning,
+    ImageFinished,
+    ImageModelCall,
+    ImageModelResult,
+    ImageQueued,
+    ImageStep,
+    OutputFormat,
+)
+from calotype_runtime.assembly import Assembly
+from calotype_runtime.config import Settings
+from calotype_runtime.generate_image import fit, merge
+
+FORMATS: dict[str, OutputFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+
+
+def generate(settings: Settings, options: argparse.Namespace) -> int:
+    """Paint one picture into `options.output`, with a progress bar; `--server` names a server to paint instead."""
+    model_id = options.models[-1][0] if options.models else None
+    work = _ask_server(options, model_id) if options.server else _paint_here(settings, options, model_id)
+    painted = asyncio.run(work)
+    try:
+        options.output.write_bytes(painted.data)
+    except OSError as error:
+        raise CalotypeError(f"{options.output} cannot be written: {error.strerror}") from error
+    console = Console(stderr=True)
+    for warning in painted.warnings:
+        console.print(f"[yellow]{warning.type}[/] {warning.feature}: {warning.details or ''}", highlight=False)
+    console.print(f"{options.output}: {painted.size}, seed {painted.seed}, by {painted.model_id}", highlight=False)
+    return 0
+
+
+def print_models(settings: Settings) -> int:
+    """A table of every model that `calotype serve` would offer with these settings."""
+    assembly = Assembly(settings)
+    table = Table("model", "sizes", "steps", "guidance", "what it is")
+    for model_id in assembly.registry.model_ids():
+        card = assembly.registry.image_model(model_id).card
+        steps, guidance = card.num_inference_steps, card.guidance_scale
+        table.add_row(
+            card.model_id,
+            str(card.default_size),
+            f"{steps.min}-{steps.max} ({steps.default})" if steps else "-",
+            f"{guidance.min:g}-{guidance.max:g} ({guidance.default:g})" if guidance else "-",
+            card.description,
+        )
+    Console().print(table)
+    return 0
+
+
+class _Painted(msgspec.Struct):
+    data: bytes
+    size: str
+    seed: int | None
+    model_id: str
+    warnings: tuple[CallWarning, ...]
+
+
+async def _paint_here(settings: Settings, options: argparse.Namespace, model_id: str | None) -> _Painted:
+    assembly = Assembly(settings)
+    model = assembly.runtime.image_model(model_id)
+    fitted = fit(model, _call(options))
+    assembly.engine.start()
+    try:
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            console=Console(stderr=True), transient=True,
+        ) as progress:  # fmt: skip
+            result = await _follow(model, fitted.call, progress)
+    finally:
+        await assembly.runtime.aclose()
+    result = merge([result], asked=fitted.call, warnings=fitted.warnings)
+    image = result.images[0]
+    return _Painted(image.data, str(image.size), image.seed, result.model_id, result.warnings)
+
+
+async def _follow(model: ImageModel, call: ImageModelCall, progress: Progress) -> ImageModelResult:
+    if not isinstance(model, StreamingImageModel):
+        return await model.do_generate(call)
+    bar = progress.add_task("loading the model", total=None)
+    async for event in model.do_stream(call):
+        match event:
+            case ImageQueued():
+                progress.update(bar, description="loading the model")
+            case ImageStep(step=step, steps=steps):
+                progress.update(bar, description="painting", completed=step, total=steps)
+            case ImageFinished(result=result):
+                return result
+    raise NoImageGeneratedError("the model ended without a picture")
+
+
+def _call(options: argparse.Namespace) -> ImageModelCall:
+    return ImageModelCall(
+        prompt=options.prompt,
+        size=parse_size(options.size) if options.size else None,
+        aspect_ratio=parse_aspect_ratio(options.aspect_ratio) if options.aspect_ratio else None,
+        seed=options.seed,
+        num_inference_steps=options.num_inference_steps,
+        guidance_scale=options.guidance,
+        negative_prompt=options.negative_prompt,
+        output_format=_format_of(options.output),
+    )
+
+
+def _format_of(path: Path) -> OutputFormat:
+    output_format = FORMATS.get(path.suffix.lower())
+    if output_format is None:
+        raise InvalidCallError(f"the file must end in {', '.join(FORMATS)}, got {path.name!r}", parameter="output")
+    return output_format
+
+
+async def _ask_server(options: argparse.Namespace, model_id: str | None) -> _Painted:
+    names = ("prompt", "size", "aspect_ratio", "seed", "num_inference_steps", "guidance", "negative_prompt")
+    body = {name: value for name in names if (value := getattr(options, name)) is not None}
+    body |= {"response_format": "b64_json", "output_format": _format_of(options.output)}
+    if model_id:
+        body["model"] = model_id
+    key = os.environ.get("CALOTYPE_API_KEY")
+    headers = {"authorization": f"Bearer {key}"} if key else None
+    url = options.server.rstrip("/").removesuffix("/v1") + "/v1/images/generations"
+    with Console(stderr=True).status(f"{url} paints"):
+        async with HttpClient(headers=headers) as client:
+            answer = await client.post_json(url, body, answer=_Answer)
+    if not answer.data:
+        raise NoImageGeneratedError(f"{url} answered without a picture")
+    image = answer.data[0]
+    return _Painted(pybase64.b64decode(image.b64_json), answer.size, image.seed, answer.model, answer.warnings)
+
+
+class _AnswerImage(msgspec.Struct):
+    b64_json: str
+    seed: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    """What is read of the answer; another server of this wire may leave the rest out."""
+
+    data: tuple[_AnswerImage, ...]
+    size: str = "unknown size"
+    model: str = "the server's model"
+    warnings: tuple[CallWarning, ...] = ()

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from engine_requests import FLUX, FLUX_SCHNELL, TINTYPE, TINTYPE_FOLDER, until
+from PIL import Image
+
+from calotype_provider.errors import EngineError, ModelBusyError, ModelLoadError, NoSuchModelError
+from calotype_provider.image_model import ClosesResources, ListsModels, StreamingImageModel
+from calotype_provider.local.engine import EngineEvent, EngineSettings
+from calotype_provider.local.local_provider import LocalImageModel, LocalProvider, to_paint
+from calotype_provider.local.messages import Paint
+from calotype_provider.local.subprocess_engine import SubprocessEngine
+from calotype_provider.types import ImageFinished, ImageModelCall, ImageQueued, ImageStep, OutputFormat, Size
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def fitted(
+    model: LocalImageModel,
+    *,
+    seed: int = 7,
+    n: int = 1,
+    steps: int = 2,
+    output_format: OutputFormat = "png",
+    size: Size | None = None,
+) -> ImageModelCall:
+    call = ImageModelCall(
+        prompt="a red fox", seed=seed, n=n, num_inference_steps=steps, output_format=output_format, size=size
+    )
+    return model.card.fit(call).call
+
+
+async def test_image_k_is_the_image_of_seed_plus_k(provider: LocalProvider) -> None:
+    model = provider.image_model(TINTYPE)
+    three = await model.do_generate(fitted(model, seed=7, n=3))
+    singles = [await model.do_generate(fitted(model, seed=seed)) for seed in (7, 8, 9)]
+    assert [image.seed for image in three.images] == [7, 8, 9]
+    assert [image.data for image in three.images] == [single.images[0].data for single in singles]
+    assert len({image.data for image in three.images}) == 3
+
+
+async def test_the_result_says_what_it_depends_on(provider: LocalProvider) -> None:
+    model = provider.image_model(TINTYPE)
+    result = await model.do_generate(fitted(model, seed=3, n=2))
+    metadata = result.provider_metadata["calotype"]
+    loaded = next(stats for stats in provider.engine.stats().models if stats.model_id == TINTYPE)
+    assert result.model_id == TINTYPE
+    assert metadata["model_revision"] == loaded.revision
+    assert metadata["dtype"] == "bfloat16"
+    assert [(image["seed"], image["size"], image["steps"]) for image in metadata["images"]] == [
+        (3, "128x128", 2),
+        (4, "128x128", 2),
+    ]
+    assert all(image["milliseconds"] > 0 for image in metadata["images"])
+
+
+@pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
+async def test_pictures_have_the_size_and_format_asked_for(
+    provider: LocalProvider, output_format: OutputFormat
+) -> None:
+    model = provider.image_model(TINTYPE)
+    call = fitted(model, output_format=output_format, size=Size(160, 96))
+    image = (await model.do_generate(call)).images[0]
+    with Image.open(io.BytesIO(image.data)) as picture:
+        assert picture.size == (160, 96)
+        assert picture.format == output_format.upper()
+    assert image.media_type == f"image/{output_format}"
+    assert image.size == Size(160, 96)
+
+
+@pytest.mark.parametrize("model_id", [FLUX, FLUX_SCHNELL])
+async def test_folders_without_a_card_paint_too(provider: LocalProvider, model_id: str) -> None:
+    model = provider.image_model(model_id)
+    first, again = [await model.do_generate(fitted(model, size=Size(96, 64))) for _ in range(2)]
+    assert first.images == again.images
+    assert first.images[0].size == Size(96, 64)
+
+
+async def test_guidance_and_negative_prompts_make_a_difference(provider: LocalProvider) -> None:
+    model = provider.image_model(TINTYPE)
+    calls = [
+        ImageModelCall(prompt="a red fox", seed=7, num_inference_steps=2, guidance_scale=guidance, negative_prompt=text)
+        for guidance, text in ((1.5, None), (6.0, None), (6.0, "a fox"))
+    ]
+    results = [await model.do_generate(model.card.fit(call).call) for call in calls]
+    assert len({result.images[0].data for result in results}) == 3
+
+
+async def test_a_stream_tells_its_place_every_picture_and_the_result(provider: LocalProvider) -> None:
+    model = provider.image_model(TINTYPE)
+    call = fitted(model, n=2, steps=4)
+    events = [event async for event in model.do_stream(call)]
+    assert isinstance(events[0], ImageQueued)
+    assert {(event.index, event.steps) for event in events if isinstance(event, ImageStep)} == {(0, 4), (1, 4)}
+    assert isinstance(events[-1], ImageFinished)
+    assert events[-1].result.images == (await model.do_generate(call)).images
+
+
+async def test_closing_a_stream_stops_all_its_pictures(provider: LocalProvider) -> None:
+    model = provider.image_model(TINTYPE)
+    async with contextlib.aclosing(model.do_stream(fitted(model, n=10, steps=50))) as events:
+        async for event in events:
+            if isinstance(event, ImageStep):
+                break
+    stats = provider.engine.stats()
+    assert (stats.waiting, stats.running) == (0, 0)
+
+
+async def test_cancelling_the_task_stops_its_pictures(provider: LocalProvider) -> None:
+    model = provider.image_model(TINTYPE)
+    task = asyncio.create_task(model.do_generate(fitted(model, n=10, steps=50)))
+    await until(lambda: provider.engine.stats().running > 0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    stats = provider.engine.stats()
+    assert (stats.waiting, stats.running) == (0, 0)
+
+
+async def test_a_picture_cancelled_in_the_engine_is_an_error(provider: LocalProvider) -> None:
+    model = provider.image_model(TINTYPE)
+    engine = CancellingEngine()
+    with pytest.raises(EngineError, match="cancelled"):
+        await LocalImageModel(model.card, engine).do_generate(fitted(model))
+
+
+class CancellingEngine(SubprocessEngine):
+    """Has no worker, and is asked by somebody else to cancel whatever comes."""
+
+    def submit(self, request: Paint) -> AsyncIterator[EngineEvent]:
+        events = super().submit(request)
+        self.cancel(request.request_id)
+        return events
+
+
+async def test_more_pictures_than_fit_are_all_refused() -> None:
+    engine = SubprocessEngine(EngineSettings(requests_max=2))
+    provider = LocalProvider({TINTYPE: TINTYPE_FOLDER}, engine)
+    model = provider.image_model(TINTYPE)
+    with pytest.raises(ModelBusyError):
+        await model.do_generate(fitted(model, n=3))
+    assert engine.stats().waiting == 0
+
+
+async def test_a_provider_finds_its_models_whatever_their_case(provider: LocalProvider) -> None:
+    assert provider.image_model(TINTYPE.upper()).card.model_id == TINTYPE
+    assert provider.model_ids() == [FLUX, FLUX_SCHNELL, TINTYPE]
+    with pytest.raises(NoSuchModelError) as error:
+        provider.image_model("calotype/daguerreotype")
+    assert TINTYPE in error.value.available
+
+
+async def test_a_folder_that_is_none_is_told_when_asked_for(tmp_path: Path) -> None:
+    provider = LocalProvider({"tests/empty": tmp_path, TINTYPE: TINTYPE_FOLDER}, SubprocessEngine())
+    assert provider.model_ids() == [TINTYPE]
+    with pytest.raises(ModelLoadError, match=r"'tests/empty'.*no model_index\.json"):
+        provider.image_model("tests/empty")
+
+
+async def test_it_is_what_the_protocols_ask_for(provider: LocalProvider) -> None:
+    assert isinstance(provider, ListsModels)
+    assert isinstance(provider, ClosesResources)
+    assert isinstance(provider.image_model(TINTYPE), StreamingImageModel)
+
+
+async def test_guidance_goes_where_the_card_says(provider: LocalProvider) -> None:
+    tintype, flux, schnell = (provider.image_model(model_id) for model_id in (TINTYPE, FLUX, FLUX_SCHNELL))
+    true_cfg = to_paint(fitted(tintype), tintype.card, 0)
+    assert (true_cfg.true_cfg_scale, true_cfg.guidance_scale) == (tintype.card.fit(CALL).call.guidance_scale, None)
+    assert true_cfg.negative_prompt == ""
+    embedded = to_paint(fitted(flux), flux.card, 0)
+    assert (embedded.true_cfg_scale, embedded.guidance_scale, embedded.negative_prompt) == (None, 3.5, None)
+    distilled = to_paint(fitted(schnell), schnell.card, 0)
+    assert (distilled.true_cfg_scale, distilled.guidance_scale, distilled.max_sequence_length) == (None, None, 256)
+
+
+CALL = ImageModelCall(prompt="a red fox", seed=7)

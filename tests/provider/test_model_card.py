@@ -1,0 +1,165 @@
+"""How a call is fitted to a model's card: exactly, with a warning, or not at all."""
+
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calotype_provider.errors import InvalidCallError
+from calotype_provider.geometry import ratio_distance
+from calotype_provider.model_card import IntegerRange, ModelCard, NumberRange, SizeRange
+from calotype_provider.types import SEED_MAX, AspectRatio, ImageFile, ImageModelCall, Size
+
+BUCKETS = ModelCard(
+    model_id="test/buckets",
+    default_size=Size(128, 128),
+    sizes=(Size(128, 128), Size(176, 96), Size(96, 176), Size(192, 80)),
+    num_inference_steps=IntegerRange(1, 50, 20),
+    guidance_scale=NumberRange(1.0, 10.0, 3.0),
+    guidance_means="true_cfg",
+    negative_prompt=True,
+)
+RANGE = ModelCard(
+    model_id="test/range",
+    default_size=Size(1024, 1024),
+    size_range=SizeRange(multiple_of=16, side_min=256, side_max=2048, pixels_max=2048 * 2048),
+)
+
+
+def call(**fields: Any) -> ImageModelCall:
+    return ImageModelCall(**{"prompt": "a red fox", **fields})
+
+
+def test_nothing_asked_gives_the_cards_defaults_without_a_word() -> None:
+    fitted = BUCKETS.fit(call())
+    assert fitted.warnings == ()
+    assert fitted.call.size == Size(128, 128)
+    assert fitted.call.num_inference_steps == 20
+    assert fitted.call.guidance_scale == 3.0
+
+
+@pytest.mark.parametrize(
+    ("card", "size"), [(BUCKETS, Size(176, 96)), (RANGE, Size(1024, 1024)), (RANGE, Size(256, 768))]
+)
+def test_a_size_on_the_card_is_painted_without_a_word(card: ModelCard, size: Size) -> None:
+    fitted = card.fit(call(size=size))
+    assert (fitted.call.size, fitted.warnings) == (size, ())
+
+
+def test_another_size_is_served_by_the_nearest_and_told() -> None:
+    fitted = BUCKETS.fit(call(size=Size(1792, 1024)))
+    assert fitted.call.size == Size(176, 96)
+    [warning] = fitted.warnings
+    assert (warning.type, warning.feature) == ("compatibility", "size")
+    assert "1792x1024" in (warning.details or "")
+    assert "176x96" in (warning.details or "")
+
+
+def test_a_ratio_the_card_has_exactly_is_silent_and_another_is_told() -> None:
+    assert BUCKETS.fit(call(aspect_ratio=AspectRatio(11, 6))).warnings == ()
+    [warning] = BUCKETS.fit(call(aspect_ratio=AspectRatio(16, 9))).warnings
+    assert warning.feature == "aspect_ratio"
+
+
+def test_a_size_and_a_ratio_that_agree_are_one_wish() -> None:
+    assert BUCKETS.fit(call(size=Size(1792, 1024), aspect_ratio=AspectRatio(16, 9))).call.size == Size(176, 96)
+
+
+def test_a_size_and_a_ratio_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(InvalidCallError) as caught:
+        BUCKETS.fit(call(size=Size(1024, 1024), aspect_ratio=AspectRatio(16, 9)))
+    assert caught.value.parameter == "aspect_ratio"
+
+
+@pytest.mark.parametrize(("asked", "parameter"), [({"size": Size(1024, 128)}, "size"),
+                                                  ({"aspect_ratio": AspectRatio(1, 4)}, "aspect_ratio")])  # fmt: skip
+@pytest.mark.parametrize("card", [BUCKETS, RANGE])
+def test_a_shape_beyond_the_card_is_refused(card: ModelCard, asked: dict[str, Any], parameter: str) -> None:
+    with pytest.raises(InvalidCallError) as caught:
+        card.fit(call(**asked))
+    assert caught.value.parameter == parameter
+
+
+@given(width=st.integers(1, 16384), height=st.integers(1, 16384))
+def test_every_size_is_on_the_card_in_the_end_or_refused(width: int, height: int) -> None:
+    size = Size(width, height)
+    for card in (BUCKETS, RANGE):
+        if ratio_distance(size, Size(1, 1)) > math.log(3) + 1e-6:
+            with pytest.raises(InvalidCallError):
+                card.fit(call(size=size))
+            continue
+        fitted = card.fit(call(size=size))
+        served = fitted.call.size
+        assert served is not None
+        assert served in card.sizes or (card.size_range and card.size_range.holds(served))
+        assert bool(fitted.warnings) == (served != size)
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameter"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": " \n"}, "prompt"),
+        ({"prompt": "x" * 32_001}, "prompt"),
+        ({"negative_prompt": "x" * 32_001}, "negative_prompt"),
+        ({"n": 0}, "n"),
+        ({"n": 11}, "n"),
+        ({"seed": -1}, "seed"),
+        ({"seed": SEED_MAX + 1}, "seed"),
+        ({"seed": SEED_MAX, "n": 2}, "seed"),
+        ({"num_inference_steps": 0}, "num_inference_steps"),
+        ({"num_inference_steps": -3}, "num_inference_steps"),
+        ({"num_inference_steps": 51}, "num_inference_steps"),
+        ({"guidance_scale": math.nan}, "guidance_scale"),
+        ({"guidance_scale": math.inf}, "guidance_scale"),
+        ({"guidance_scale": 0.5}, "guidance_scale"),
+        ({"guidance_scale": 10.5}, "guidance_scale"),
+        ({"output_format": "jpeg", "output_compression": 101}, "output_compression"),
+        ({"images": (ImageFile(b"", "image/png"),)}, "images"),
+        ({"mask": ImageFile(b"", "image/png")}, "mask"),
+        ({"control_image": ImageFile(b"", "image/png")}, "control_image"),
+    ],
+)
+def test_the_impossible_is_refused_by_name(fields: dict[str, Any], parameter: str) -> None:
+    with pytest.raises(InvalidCallError) as caught:
+        BUCKETS.fit(call(**fields))
+    assert caught.value.parameter == parameter
+
+
+@pytest.mark.parametrize(
+    "fields", [{"prompt": "x" * 32_000}, {"seed": SEED_MAX}, {"seed": SEED_MAX - 9, "n": 10}, {"seed": 0}, {"n": 10},
+               {"num_inference_steps": 1}, {"num_inference_steps": 50}, {"guidance_scale": 1.0}]
+)  # fmt: skip
+def test_the_bounds_themselves_are_inside(fields: dict[str, Any]) -> None:
+    fitted = BUCKETS.fit(call(**fields))
+    assert fitted.warnings == ()
+    for name, value in fields.items():
+        assert getattr(fitted.call, name) == value
+
+
+@pytest.mark.parametrize(
+    ("card", "fields", "feature"),
+    [
+        (RANGE, {"num_inference_steps": 4}, "num_inference_steps"),
+        (RANGE, {"guidance_scale": 4.0}, "guidance_scale"),
+        (RANGE, {"negative_prompt": "blur"}, "negative_prompt"),
+        (BUCKETS, {"strength": 0.5}, "strength"),
+        (BUCKETS, {"output_compression": 50}, "output_compression"),
+        (msgspec.structs.replace(BUCKETS, seed=False), {"seed": 7}, "seed"),
+    ],
+)
+def test_what_a_model_has_not_is_left_out_and_told(card: ModelCard, fields: dict[str, Any], feature: str) -> None:
+    fitted = card.fit(call(**fields))
+    assert [(warning.type, warning.feature) for warning in fitted.warnings] == [("unsupported", feature)]
+    if feature != "seed":
+        assert getattr(fitted.call, feature) is None
+
+
+def test_fitting_twice_changes_nothing_more() -> None:
+    once = BUCKETS.fit(call(size=Size(1000, 900), negative_prompt="blur", output_compression=3))
+    twice = BUCKETS.fit(once.call)
+    assert twice.call == once.call
+    assert twice.warnings == ()
