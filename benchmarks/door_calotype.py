@@ -17,6 +17,7 @@ from calotype_provider.types import GeneratedImage, ImageModelCall, ImageModelRe
 from calotype_runtime.app import create_app
 from calotype_runtime.config import Settings
 from calotype_runtime.image_runtime import ImageRuntime
+from calotype_runtime.memory import keep_freed_memory
 
 PICTURE = os.urandom(PICTURE_BYTES)
 
@@ -42,6 +43,8 @@ class ReadyProvider:
 
 def main(port: int) -> None:
     logging.basicConfig(level=logging.INFO)
+    # As `calotype serve` does.
+    keep_freed_memory()
     settings = Settings(default_model="bench/ready")
     runtime = ImageRuntime(
         settings=settings,

@@ -21,7 +21,9 @@ def main() -> None:
     starts = [_start() for _ in range(STARTS)]
     for what in starts[0]:
         times = sorted(start[what] for start in starts)
-        print(f"  {what:>13}: {statistics.median(times):5.2f} s (from {times[0]:.2f} to {times[-1]:.2f}, {STARTS} starts)")
+        print(
+            f"  {what:>13}: {statistics.median(times):5.2f} s (from {times[0]:.2f} to {times[-1]:.2f}, {STARTS} starts)"
+        )
 
 
 def _start() -> dict[str, float]:

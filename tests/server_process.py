@@ -92,6 +92,18 @@ class ServerProcess:
         """The structured log so far."""
         return [json.loads(line) for line in self.stderr if line.startswith('{"request_id"')]
 
+    def record(self, request_id: str) -> dict[str, Any]:
+        """The one record of a request; it is written just after the answer."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            found[:] = [record for record in self.records() if record["request_id"] == request_id]
+            return bool(found)
+
+        until(look, f"the record of {request_id}")
+        [record] = found
+        return record
+
     def worker_pids(self) -> list[int]:
         """The processes whose parent is the server."""
         parent = self.process.pid

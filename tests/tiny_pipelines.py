@@ -1,5 +1,8 @@
 """Pipelines of diffusers with random weights, made offline and small: the real classes, in a few megabytes."""
 
+# diffusers leaves its classes half typed.
+# mypy: disable-error-code="no-untyped-call, attr-defined"
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -45,17 +48,17 @@ def _flux_transformer(*, guidance_embeds: bool) -> FluxTransformer2DModel:
         guidance_embeds=guidance_embeds,
         axes_dims_rope=(4, 6, 6),
     )
-    return _lively(transformer)
+    _enliven(transformer)
+    return transformer
 
 
-def _lively(denoiser: torch.nn.Module) -> torch.nn.Module:
+def _enliven(denoiser: FluxTransformer2DModel) -> None:
     """Fresh modulations and projections are nearly zero: drawn wider, prompts and steps make a difference."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in denoiser.named_parameters():
             if parameter.ndim >= 2 and ("norm" in name or name.startswith("proj_out")):
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.05)
-    return denoiser
 
 
 def _autoencoder() -> AutoencoderKL:
@@ -110,6 +113,5 @@ def _t5() -> tuple[T5Tokenizer, T5EncoderModel]:
         num_heads=4,
         feed_forward_proj="gated-gelu",
         is_encoder_decoder=False,
-        tie_word_embeddings=False,
     )
     return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512), T5EncoderModel(config)

@@ -29,7 +29,7 @@ def decode_fields(fields: Mapping[str, FieldValue], into: type[T]) -> tuple[T, t
     """
     known, given, unknown = _fields_of(into), dict[str, tuple[str, FieldValue]](), list[str]()
     for spelling, value in fields.items():
-        if isinstance(value, msgspec.Raw) and memoryview(value) == b"null":
+        if _is_null(value):
             continue
         field = known.get(spelling)
         if field is None:
@@ -44,14 +44,24 @@ def decode_fields(fields: Mapping[str, FieldValue], into: type[T]) -> tuple[T, t
     return _struct(into, given), _shortened(unknown)
 
 
+def _is_null(value: FieldValue) -> bool:
+    # A picture's text is not copied to be compared.
+    return isinstance(value, msgspec.Raw) and memoryview(value).nbytes == 4 and bytes(value) == b"null"
+
+
 def _struct(into: type[T], given: Mapping[str, tuple[str, FieldValue]]) -> T:
     known = _fields_of(into)
     values = {name: known[name].decode(spelling, value) for name, (spelling, value) in given.items()}
     values = {name: value for name, value in values.items() if value is not None}
-    for field in msgspec.structs.fields(into):
-        if field.required and field.name not in values:
-            raise InvalidCallError(f"{field.name} is required", parameter=field.name)
+    for name in _required(into):
+        if name not in values:
+            raise InvalidCallError(f"{name} is required", parameter=name)
     return into(**values)
+
+
+@cache
+def _required(into: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(field.name for field in msgspec.structs.fields(into) if field.required)
 
 
 def _shortened(names: list[str]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from calotype_provider.catalog import TINTYPE_ID
 from calotype_provider.errors import ConfigError
 from calotype_provider.local.engine import EngineSettings
+from calotype_runtime.access import is_loopback
 
 
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,11 +90,9 @@ def model_folders(settings: Settings) -> dict[str, Path]:
     return {TINTYPE_ID: embedded, **{name: Path(model.folder) for name, model in settings.models.items()}}
 
 
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+def bracketed(host: str) -> str:
+    """An address as URLs and Host headers write it."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _decode(path: Path) -> Settings:
@@ -125,7 +123,7 @@ def _keys_of(text: str) -> dict[str, str]:
 
 
 def _check(settings: Settings) -> None:
-    if not settings.keys and not is_loopback(settings.host):
+    if not settings.keys and not is_loopback(bracketed(settings.host)):
         raise ConfigError(
             f"host = {settings.host!r} opens the server to others without a key: set [keys] or CALOTYPE_API_KEYS, "
             "or keep host on the loopback"

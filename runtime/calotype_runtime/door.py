@@ -6,7 +6,7 @@ It stands outside Litestar because Litestar's own middleware does not see paths 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from litestar.enums import ScopeType
@@ -18,6 +18,8 @@ from calotype_runtime.access import ApiKey, authenticate, check_host, check_orig
 from calotype_runtime.config import Settings
 from calotype_runtime.request_log import RequestRecord, new_record, write_record
 
+PIECE_BYTES_MAX = 256 * 1024
+
 OPEN_PATHS = ("/health", "/ready", "/files/")
 """What needs no key: probes, and URLs that are signed themselves."""
 
@@ -27,6 +29,8 @@ class Door:
         self._app = app
         self._keys = {name: ApiKey(key) for name, key in settings.keys.items()}
         self._hosts = settings.hosts
+        # Behind a proxy the server's own origin is the one that the proxy shows.
+        self._own_origins = (settings.public_url,) if settings.public_url else ()
         self._cors_origins = settings.cors_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +52,8 @@ class Door:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 message["headers"] = [*message.get("headers", []), *_encoded(marks)]
-            await send(message)
+            for piece in _pieces(message):
+                await send(piece)
 
         try:
             await self._enter(scope, receive, send_marked, headers, record)
@@ -80,10 +85,23 @@ class Door:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             requested = headers.get("access-control-request-headers")
             return preflight_headers(origin, requested_headers=requested, cors_origins=self._cors_origins)
-        check_origin(origin, scheme=scope["scheme"], host=host or "", cors_origins=self._cors_origins)
+        allowed = (*self._own_origins, *self._cors_origins)
+        check_origin(origin, scheme=scope["scheme"], host=host or "", cors_origins=allowed)
         if not scope["path"].startswith(OPEN_PATHS):
             record.caller = authenticate(headers.get("authorization"), self._keys)
         return None
+
+
+def _pieces(message: Message) -> Iterator[Message]:
+    """A large body in parts, each sent on before the next is buffered: asyncio moves what it buffers again and again."""
+    if message["type"] != "http.response.body" or len(message["body"]) <= PIECE_BYTES_MAX:
+        yield message
+        return
+    body = memoryview(message["body"])
+    for start in range(0, len(body), PIECE_BYTES_MAX):
+        last = start + PIECE_BYTES_MAX >= len(body)
+        piece = bytes(body[start : start + PIECE_BYTES_MAX])
+        yield {"type": "http.response.body", "body": piece, "more_body": message["more_body"] or not last}
 
 
 async def _answer(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:

@@ -41,6 +41,9 @@ DECODED_AT_ONCE_BYTES_MAX = 64 * 1024
 JSON_COMMAS_MAX = 100_000
 """Bounds the values in a body before they are made, at 200 bytes of memory each. A prompt has at most 32,000."""
 
+JSON_FIELDS_MAX = 256
+JSON_NAME_CHARACTERS_MAX = 256
+
 PARTS_MAX = 64
 PART_HEADERS_MAX = 8
 PART_HEADER_BYTES_MAX = 4096
@@ -121,12 +124,16 @@ def _json_fields(body: bytes) -> dict[str, FieldValue]:
         raise MalformedRequestError(f"the body must be a JSON object: {error}") from error
     except msgspec.DecodeError as error:
         raise MalformedRequestError(f"the body is not JSON: {error}") from error
+    if len(fields) > JSON_FIELDS_MAX:
+        raise MalformedRequestError(f"the body has more than {JSON_FIELDS_MAX} fields")
+    if max(map(len, fields), default=0) > JSON_NAME_CHARACTERS_MAX:
+        raise MalformedRequestError(f"a field's name has more than {JSON_NAME_CHARACTERS_MAX} characters")
     _refuse_repeated_names(body, fields)
     return dict(fields)
 
 
-_MEMBER_NAME = re.compile(rb'[ \t\r\n]*("[^"\\]*(?:\\.[^"\\]*)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
-_MEMBER_END = re.compile(rb"[ \t\r\n]*[,}]")
+_MEMBER_NAME = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+', re.DOTALL)
+_MEMBER_END = re.compile(rb"[ \t\r\n]*+[,}]")
 
 
 def _refuse_repeated_names(body: bytes, fields: Mapping[str, msgspec.Raw]) -> None:
@@ -167,7 +174,7 @@ def _form_fields(body: bytes, *, boundary: str) -> dict[str, FieldValue]:
 def _parts(body: bytes, boundary: str) -> Iterator[tuple[MultipartSegment, bytes]]:
     try:
         with PushMultipartParser(
-            boundary.encode("latin-1"),
+            boundary.encode("latin-1", "replace"),
             max_segment_count=PARTS_MAX,
             max_header_count=PART_HEADERS_MAX,
             max_header_size=PART_HEADER_BYTES_MAX,
@@ -181,8 +188,8 @@ def _parts(body: bytes, boundary: str) -> Iterator[tuple[MultipartSegment, bytes
                     data += event
                 else:
                     yield segment, bytes(data)
-    except (MultipartError, UnicodeEncodeError) as error:
-        raise MalformedRequestError(f"the form cannot be read: {error}") from error
+    except MultipartError as error:
+        raise MalformedRequestError(f"the form cannot be read: {error.args[0]}") from error
 
 
 def _part_value(name: str, segment: MultipartSegment, data: bytes) -> str | FilePart:

@@ -14,7 +14,8 @@ import uvicorn
 from calotype_provider.errors import CalotypeError, ConfigError
 from calotype_runtime.app import create_app
 from calotype_runtime.assembly import Assembly
-from calotype_runtime.config import Settings
+from calotype_runtime.config import Settings, bracketed
+from calotype_runtime.memory import keep_freed_memory
 
 EXAMPLE_PROMPT = "a red fox on a blue background"
 
@@ -24,6 +25,7 @@ def serve(settings: Settings) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     # It tells of its own start and end; ours are told by us.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    keep_freed_memory()
     return asyncio.run(_serve(settings))
 
 
@@ -66,8 +68,7 @@ class CalotypeServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _announce(self, port: int) -> None:
-        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        base_url = f"http://{host}:{port}"
+        base_url = f"http://{bracketed(self._settings.host)}:{port}"
         model_id = self._assembly.default_model_id
         started = time.monotonic()
         _say(f"Calotype listens on {base_url}; {model_id} is loading.")

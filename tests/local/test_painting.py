@@ -5,41 +5,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline
 from engine_requests import FLUX, paint
 
 from calotype_provider.local.loader import load_pipeline
-from calotype_provider.local.painting import call_arguments, paint_pixels, to_pixels
+from calotype_provider.local.painting import Pipeline, call_arguments, paint_picture, to_pixels
 
 
 @pytest.fixture(scope="module")
-def pipeline(folders: dict[str, Path]) -> DiffusionPipeline:
+def pipeline(folders: dict[str, Path]) -> Pipeline:
     return load_pipeline(folders[FLUX], model_id=FLUX, dtype="bfloat16", on_progress=lambda progress: None).pipeline
 
 
-def test_pixels_are_those_of_the_pipeline_itself(pipeline: DiffusionPipeline) -> None:
+def test_pixels_are_those_of_the_pipeline_itself(pipeline: Pipeline) -> None:
     request = paint(steps=3)
     asked = {name: value for name, value in call_arguments(request).items() if value is not None}
     asked.pop("negative_prompt", None)
     plain = pipeline(**asked).images[0]
-    pixels = paint_pixels(pipeline, request, on_step=lambda step: None)
+    pixels = paint_picture(pipeline, request, on_step=lambda step: None).pixels
     assert pixels.shape == (64, 64, 3)
     assert np.array_equal(pixels, np.asarray(plain))
 
 
-def test_every_step_is_told(pipeline: DiffusionPipeline) -> None:
+def test_every_step_is_told(pipeline: Pipeline) -> None:
     steps: list[int] = []
-    paint_pixels(pipeline, paint(steps=5), on_step=steps.append)
+    paint_picture(pipeline, paint(steps=5), on_step=steps.append)
     assert steps == [1, 2, 3, 4, 5]
 
 
-def test_what_a_step_raises_ends_the_painting(pipeline: DiffusionPipeline) -> None:
+def test_what_a_step_raises_ends_the_painting(pipeline: Pipeline) -> None:
     def stop(step: int) -> None:
         if step == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        paint_pixels(pipeline, paint(steps=1000), on_step=stop)
+        paint_picture(pipeline, paint(steps=1000), on_step=stop)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -53,7 +52,8 @@ def test_values_that_are_no_numbers_are_no_picture() -> None:
         to_pixels(torch.full((1, 3, 2, 2), torch.nan))
 
 
-def test_parameters_are_aligned_after_loading(pipeline: DiffusionPipeline) -> None:
-    parameters = [parameter for parameter in pipeline.transformer.parameters() if parameter.nbytes >= 64]
-    assert parameters
+def test_parameters_are_aligned_after_loading(pipeline: Pipeline) -> None:
+    transformer = pipeline.components["transformer"]
+    assert isinstance(transformer, torch.nn.Module)
+    parameters = [parameter for parameter in transformer.parameters() if parameter.nbytes >= 64]
     assert all(parameter.data_ptr() % 64 == 0 for parameter in parameters)

@@ -65,8 +65,8 @@ def test_the_worker_answers_for_a_model_that_it_does_not_have() -> None:
 
 def test_what_anybody_prints_does_not_reach_the_pipe() -> None:
     script = (
-        "import os; from calotype_provider.local.worker import _take_pipes\n"
-        "commands, events = _take_pipes()\n"
+        "import os; from calotype_provider.local.worker_pipes import take_pipes\n"
+        "commands, events = take_pipes()\n"
         "print('noise', flush=True); os.write(1, b'more noise'); events.write(commands.read()); events.flush()"
     )
     done = subprocess.run([sys.executable, "-c", script], input=b"frame", capture_output=True, check=True)
@@ -75,7 +75,7 @@ def test_what_anybody_prints_does_not_reach_the_pipe() -> None:
 
 
 async def test_no_worker_outlives_a_killed_server(folders: dict[str, Path]) -> None:
-    command = [sys.executable, HERE / "server_to_kill.py", folders[FLUX]]
+    command = [sys.executable, str(HERE / "server_to_kill.py"), str(folders[FLUX])]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(HERE.parent)}
     ) as server:

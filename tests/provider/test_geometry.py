@@ -33,7 +33,8 @@ def test_a_ratio_reads_back_as_it_is_written(ratio: AspectRatio) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["banana", "", "1024", "0x0", "0x64", "64x0", "16385x16", "-64x64", "64x64x64", "1e3x64", "६४x६४", "9" * 400]
+    "text",
+    ["banana", "", "1024", "0x0", "0x64", "64x0", "16385x16", "-64x64", "64x64x64", "1e3x64", "६४x६४", "9" * 400],
 )
 def test_what_is_no_size_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidCallError) as caught:

@@ -20,7 +20,9 @@ def test_without_a_file_the_defaults_hold() -> None:
 
 
 def test_a_file_is_read_and_what_was_given_lies_over_it(tmp_path: Path) -> None:
-    path = write(tmp_path, 'port = 9000\ndemo = true\n[models."a/one"]\nfolder = "weights/one"\n[files]\nttl_seconds = 5')
+    path = write(
+        tmp_path, 'port = 9000\ndemo = true\n[models."a/one"]\nfolder = "weights/one"\n[files]\nttl_seconds = 5'
+    )
     settings = load_settings(path, {}, port=9001, host=None, models={"b/two": ModelSettings("/w/two")})
     assert (settings.port, settings.demo, settings.host) == (9001, True, "127.0.0.1")
     assert settings.files.ttl_seconds == 5

@@ -75,7 +75,8 @@ def test_a_picture_by_url_needs_no_key_and_tolerates_one(server: ServerProcess) 
 
 
 @pytest.mark.parametrize(
-    ("pattern", "replacement"), [(r"signature=..", "signature=00"), (r"expires=\d", "expires=9"), (r"files/..", "files/zz")]
+    ("pattern", "replacement"),
+    [(r"signature=..", "signature=00"), (r"expires=\d", "expires=9"), (r"files/..", "files/zz")],
 )
 def test_a_url_that_was_changed_is_not_found(server: ServerProcess, pattern: str, replacement: str) -> None:
     url = server.paint(response_format="url")[1]["data"][0]["url"]
@@ -219,7 +220,7 @@ def test_a_request_leaves_one_record_without_its_prompt(server: ServerProcess) -
         x_request_id="trace-me-42",
     )
     assert status == 200
-    [record] = [record for record in server.records() if record["request_id"] == "trace-me-42"]
+    record = server.record("trace-me-42")
     assert record["model"] == "calotype/tintype"
     assert (record["size"], record["num_inference_steps"], record["seed"]) == ("128x128", 2, 9)
     assert (record["status"], record["caller"], record["warnings"]) == (200, "anonymous", ["size"])

@@ -87,6 +87,7 @@ def to_call(
 
 
 def _warnings(request: ImageGenerationRequest, unknown: Sequence[str]) -> Iterator[CallWarning]:
+    # `user` and `safety_identifier` ask for nothing.
     if request.quality not in (None, "auto", "standard"):
         yield CallWarning("unsupported", "quality", "there is one quality; num_inference_steps may change it")
     if request.style is not None:

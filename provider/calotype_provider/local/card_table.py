@@ -35,6 +35,7 @@ def _card(
     description: str,
     *,
     steps: int,
+    steps_min: int = 1,
     guidance: float | None = None,
     means: GuidanceMeaning | None = None,
     negative_prompt: bool = False,
@@ -47,7 +48,7 @@ def _card(
         description=description,
         default_size=Size(1024, 1024),
         size_range=SizeRange(multiple_of=multiple_of, side_min=64, side_max=2048, pixels_max=pixels_max),
-        num_inference_steps=IntegerRange(min=1, max=STEPS_MAX, default=steps),
+        num_inference_steps=IntegerRange(min=steps_min, max=STEPS_MAX, default=steps),
         guidance_scale=None if guidance is None else NumberRange(min=0.0, max=GUIDANCE_MAX, default=guidance),
         guidance_means=means,
         negative_prompt=negative_prompt,
@@ -74,6 +75,6 @@ CARDS: Mapping[str, ModelCard] = {
     ),
     "ZImagePipeline": _card("Z-Image", steps=8, guidance=0.0, means="cfg", negative_prompt=True, tokens=512),
     "QwenImagePipeline": _card(
-        "Qwen-Image", steps=50, guidance=4.0, means="true_cfg", negative_prompt=True, tokens=512
+        "Qwen-Image", steps=50, steps_min=2, guidance=4.0, means="true_cfg", negative_prompt=True, tokens=512
     ),
 }

@@ -34,7 +34,8 @@ class LoadedPipeline:
 
 def prepare_torch(threads: int | None) -> None:
     """Once, on the thread that will own torch."""
-    torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or _usable_cores())
+    if threads or "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads or _usable_cores())
     # For the whole thread: pipelines switch it off for themselves too, but put back what they found.
     torch.set_grad_enabled(False)
     for library in (diffusers, transformers):

@@ -15,6 +15,7 @@ from calotype_provider.local.messages import Cancelled, LoadModel, Paint, Painte
 from calotype_provider.local.model_folder import read_card
 from calotype_provider.model_card import ModelCard
 from calotype_provider.types import (
+    CallWarning,
     GeneratedImage,
     ImageEvent,
     ImageFinished,
@@ -132,7 +133,11 @@ def to_paint(call: ImageModelCall, card: ModelCard, index: int) -> Paint:
 
 
 def _warm_up(card: ModelCard) -> Paint:
-    call = card.fit(ImageModelCall(prompt="a", seed=0, num_inference_steps=1)).call
+    bounds = card.num_inference_steps
+    assert bounds is not None, "read_card lets no card through without steps"
+    # Two steps: some schedules have no numbers for one.
+    steps = max(bounds.min, min(2, bounds.max))
+    call = card.fit(ImageModelCall(prompt="a", seed=0, num_inference_steps=steps)).call
     return to_paint(call, card, 0)
 
 
@@ -170,7 +175,14 @@ def _result(model_id: str, paints: Sequence[Paint], painted: Sequence[Painted]) 
             for paint, picture in zip(paints, painted, strict=True)
         ),
         model_id=model_id,
+        warnings=_unread_warnings(painted[0]),
         provider_metadata={
             "calotype": {"images": images, "model_revision": painted[0].model_revision, "dtype": painted[0].dtype}
         },
     )
+
+
+def _unread_warnings(picture: Painted) -> tuple[CallWarning, ...]:
+    unread = picture.prompt_tokens_unread
+    details = f"the prompt is longer than what the model reads: its last {unread} tokens were left out"
+    return (CallWarning("other", "prompt", details),) if unread else ()

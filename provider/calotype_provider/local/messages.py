@@ -101,6 +101,8 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag="painted"):
     milliseconds: float
     model_revision: str
     dtype: Dtype
+    prompt_tokens_unread: int = 0
+    """The last ones of a prompt that is longer than what the model reads."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

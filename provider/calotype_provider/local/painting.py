@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
 
 from calotype_provider.local.messages import Paint
 
@@ -22,8 +24,16 @@ class Pipeline(Protocol):
     def __call__(self, **arguments: Any) -> Any: ...
 
 
-def paint_pixels(pipeline: Pipeline, paint: Paint, *, on_step: Callable[[int], None]) -> NDArray[np.uint8]:
-    """The picture as [height, width, 3]. What `on_step`, told how many steps are done, raises ends the painting."""
+@dataclass(frozen=True)
+class Picture:
+    """Pixels are [height, width, 3]."""
+
+    pixels: NDArray[np.uint8]
+    prompt_tokens_unread: int
+
+
+def paint_picture(pipeline: Pipeline, paint: Paint, *, on_step: Callable[[int], None]) -> Picture:
+    """`on_step` is told how many steps are done; what it raises ends the painting."""
 
     def after_step(_pipeline: object, index: int, _timestep: object, _tensors: object) -> dict[str, Any]:
         on_step(index + 1)
@@ -32,7 +42,7 @@ def paint_pixels(pipeline: Pipeline, paint: Paint, *, on_step: Callable[[int], N
     asked = {**call_arguments(paint), "output_type": "pt", "callback_on_step_end": after_step}
     accepted = inspect.signature(type(pipeline).__call__).parameters
     output = pipeline(**{name: value for name, value in asked.items() if name in accepted and value is not None})
-    return to_pixels(output.images)
+    return Picture(to_pixels(output.images), prompt_tokens_unread(pipeline, paint))
 
 
 def call_arguments(paint: Paint) -> dict[str, Any]:
@@ -49,6 +59,16 @@ def call_arguments(paint: Paint) -> dict[str, Any]:
         # On the CPU whatever the device, so that a seed is the same noise everywhere.
         "generator": torch.Generator("cpu").manual_seed(paint.seed),
     }
+
+
+def prompt_tokens_unread(pipeline: Pipeline, paint: Paint) -> int:
+    """How many tokens of the prompt the pipeline will leave out; it does not say so itself."""
+    tokenizers = [part for name, part in sorted(pipeline.components.items()) if name.startswith("tokenizer")]
+    if not tokenizers or not isinstance(tokenizers[-1], PreTrainedTokenizerBase):
+        return 0
+    # The last of several is the one that reads most: T5 after the CLIPs, whose 77 tokens are a summary.
+    tokens = len(tokenizers[-1](paint.prompt).input_ids)
+    return max(0, tokens - (paint.max_sequence_length or tokenizers[-1].model_max_length))
 
 
 def to_pixels(images: torch.Tensor) -> NDArray[np.uint8]:

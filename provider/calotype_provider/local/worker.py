@@ -13,17 +13,14 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from calotype_provider.errors import ModelLoadError
 from calotype_provider.local.command_queue import CommandQueue
 from calotype_provider.local.messages import (
-    Cancel,
     Cancelled,
-    Event,
     Failed,
     FailureKind,
-    FrameError,
     LoadModel,
     ModelFailed,
     ModelLoaded,
@@ -34,16 +31,13 @@ from calotype_provider.local.messages import (
     Step,
     UnloadModel,
     WorkerReady,
-    encode_frame,
-    read_command,
 )
+from calotype_provider.local.worker_pipes import Outbox, read_commands, take_pipes
 from calotype_provider.types import MEDIA_TYPES
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from calotype_provider.local.loader import LoadedPipeline
+    from calotype_provider.local.painting import Picture
 
 ENCODING_THREADS = 2
 ENCODING_PICTURES_MAX = 4
@@ -64,24 +58,6 @@ logger = logging.getLogger("calotype.worker")
 
 class PaintingCancelled(Exception):
     """Raised into a pipeline, between two steps."""
-
-
-class Outbox:
-    """The pipe to the server, shared by the threads."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
-
-    def send(self, event: Event) -> None:
-        """Raises FrameError when the event is larger than a frame may be."""
-        frame = encode_frame(event)
-        try:
-            with self._lock:
-                self._stream.write(frame)
-                self._stream.flush()
-        except BrokenPipeError:
-            os._exit(0)
 
 
 class Worker:
@@ -136,7 +112,7 @@ class Worker:
         loaded = loader.load_pipeline(Path(load.folder), model_id=load.model_id, dtype=load.dtype, on_progress=tell)
         tell(1.0)
         if load.warm_up is not None:
-            painting.paint_pixels(loaded.pipeline, load.warm_up, on_step=lambda step: None)
+            painting.paint_picture(loaded.pipeline, load.warm_up, on_step=lambda step: None)
         return loaded
 
     def _paint(self, paint: Paint) -> None:
@@ -146,7 +122,7 @@ class Worker:
         self._outbox.send(Started(paint.request_id))
         started = time.perf_counter()
         try:
-            pixels = self._paint_pixels(paint, loaded)
+            picture = self._paint_picture(paint, loaded)
         except PaintingCancelled:
             self._outbox.send(Cancelled(paint.request_id))
         except Exception as error:  # Whatever a pipeline raises ends this picture only.
@@ -156,9 +132,9 @@ class Worker:
             self._fail(paint, kind, _described(error))
         else:
             self._encoder_slots.acquire()
-            self._encoders.submit(self._encode, paint, loaded, pixels, started)
+            self._encoders.submit(self._encode, paint, loaded, picture, started)
 
-    def _paint_pixels(self, paint: Paint, loaded: LoadedPipeline) -> NDArray[np.uint8]:
+    def _paint_picture(self, paint: Paint, loaded: LoadedPipeline) -> Picture:
         from calotype_provider.local import painting
 
         def on_step(step: int) -> None:
@@ -166,14 +142,14 @@ class Worker:
                 raise PaintingCancelled
             self._outbox.send(Step(paint.request_id, step, paint.num_inference_steps))
 
-        return painting.paint_pixels(loaded.pipeline, paint, on_step=on_step)
+        return painting.paint_picture(loaded.pipeline, paint, on_step=on_step)
 
-    def _encode(self, paint: Paint, loaded: LoadedPipeline, pixels: NDArray[np.uint8], started: float) -> None:
+    def _encode(self, paint: Paint, loaded: LoadedPipeline, picture: Picture, started: float) -> None:
         """On an encoder's thread, while the next picture is painted."""
         from calotype_provider.local import encoding
 
         try:
-            data = encoding.encode(pixels, paint.output_format, compression=paint.output_compression)
+            data = encoding.encode(picture.pixels, paint.output_format, compression=paint.output_compression)
             painted = Painted(
                 request_id=paint.request_id,
                 data=data,
@@ -181,9 +157,10 @@ class Worker:
                 milliseconds=round((time.perf_counter() - started) * 1000, 1),
                 model_revision=loaded.revision,
                 dtype=loaded.dtype,
+                prompt_tokens_unread=picture.prompt_tokens_unread,
             )
             self._outbox.send(painted)
-        except (OSError, ValueError, MemoryError, FrameError) as error:
+        except Exception as error:  # Nobody looks into the pool's futures: what is not told here is waited for forever.
             logger.exception("request %s cannot be encoded", paint.request_id)
             self._fail(paint, "encoding", _described(error))
         finally:
@@ -199,40 +176,15 @@ def _described(error: Exception, *, without: str | None = None) -> str:
     return (text.replace(without, "the model's folder") if without else text)[:MESSAGE_CHARACTERS_MAX]
 
 
-def _read_commands(stream: BinaryIO, queue: CommandQueue, outbox: Outbox) -> NoReturn:
-    """On the reader's thread: fill the queue until the stream ends, and then end the process."""
-    try:
-        while (command := read_command(stream)) is not None:
-            if not isinstance(command, Cancel):
-                queue.put(command)
-            elif queue.cancel(command.request_id):
-                outbox.send(Cancelled(command.request_id))
-    except FrameError as error:
-        logger.critical("the server's pipe is broken: %s", error)
-        os._exit(1)
-    os._exit(0)
-
-
-def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """stdin and stdout for the protocol alone; what anybody prints goes to stderr."""
-    commands = os.fdopen(os.dup(0), "rb")
-    events = os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(2, 1)
-    os.close(null)
-    return commands, events
-
-
 def main() -> NoReturn:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int)
     threads: int | None = parser.parse_args().threads
-    commands, events = _take_pipes()
+    commands, events = take_pipes()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.environ.update(OFFLINE)
     queue, outbox = CommandQueue(), Outbox(events)
-    threading.Thread(target=_read_commands, args=(commands, queue, outbox), name="reader", daemon=True).start()
+    threading.Thread(target=read_commands, args=(commands, queue, outbox), name="reader", daemon=True).start()
     outbox.send(WorkerReady())
     Worker(queue, outbox, threads=threads).run()
 
