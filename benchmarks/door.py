@@ -57,7 +57,7 @@ def requests_per_second(port: int, requests: int) -> float:
 
 
 def _ask_again_and_again(port: int, remaining: Iterator[int]) -> None:
-    """One connection kept alive. Bare sockets and one buffer: a real HTTP client would cost more than the servers do."""
+    """One connection kept alive. Bare sockets, one buffer: a real HTTP client would cost more than the servers do."""
     request = (
         f"POST /v1/images/generations HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(BODY)}\r\n\r\n{BODY}"

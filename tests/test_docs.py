@@ -43,7 +43,7 @@ def test_every_route_is_in_the_readme() -> None:
 def test_every_known_model_is_in_the_readme() -> None:
     for known in KNOWN_MODELS:
         name = known.model_id.split("/")[-1]
-        assert name in README or "gpt-image-*" in README and name.startswith(("gpt-image-", "dall-e-"))
+        assert name in README or ("gpt-image-*" in README and name.startswith(("gpt-image-", "dall-e-")))
 
 
 def test_the_readme_is_short() -> None:

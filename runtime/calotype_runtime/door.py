@@ -93,7 +93,7 @@ class Door:
 
 
 def _pieces(message: Message) -> Iterator[Message]:
-    """A large body in parts, each sent on before the next is buffered: asyncio moves what it buffers again and again."""
+    """A large body in parts, each sent before the next is buffered: asyncio moves what it buffers again and again."""
     if message["type"] != "http.response.body" or len(message["body"]) <= PIECE_BYTES_MAX:
         yield message
         return

@@ -13,6 +13,7 @@ from engine_requests import FLUX, FLUX_SCHNELL, TINTYPE, TINTYPE_FOLDER
 
 from calotype_provider.local.engine import EngineSettings
 from calotype_provider.local.local_provider import LocalProvider
+from calotype_provider.local.messages import LoadModel
 from calotype_provider.local.subprocess_engine import SubprocessEngine
 
 TESTS = Path(__file__).parent.parent
@@ -34,7 +35,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def provider(folders: dict[str, Path]) -> AsyncIterator[LocalProvider]:
     engine = SubprocessEngine(EngineSettings(threads=1, restarts_max=10))
-    provider = LocalProvider(folders, engine, stop_seconds_max=0)
+    provider = LocalProvider({TINTYPE: folders[TINTYPE]}, engine, stop_seconds_max=0)
+    for model_id in (FLUX, FLUX_SCHNELL):
+        # Not through the provider, which warms up at the card's default size: a megapixel.
+        engine.load(LoadModel(model_id=model_id, folder=str(folders[model_id])))
     engine.start()
     yield provider
     await provider.aclose()

@@ -16,6 +16,7 @@ from calotype_provider.image_model import ClosesResources, ListsModels, Streamin
 from calotype_provider.local.engine import EngineEvent, EngineSettings
 from calotype_provider.local.local_provider import LocalImageModel, LocalProvider, to_paint
 from calotype_provider.local.messages import Paint
+from calotype_provider.local.model_folder import read_card
 from calotype_provider.local.subprocess_engine import SubprocessEngine
 from calotype_provider.types import ImageFinished, ImageModelCall, ImageQueued, ImageStep, OutputFormat, Size
 
@@ -76,8 +77,10 @@ async def test_pictures_have_the_size_and_format_asked_for(
 
 
 @pytest.mark.parametrize("model_id", [FLUX, FLUX_SCHNELL])
-async def test_folders_without_a_card_paint_too(provider: LocalProvider, model_id: str) -> None:
-    model = provider.image_model(model_id)
+async def test_folders_without_a_card_paint_too(
+    provider: LocalProvider, folders: dict[str, Path], model_id: str
+) -> None:
+    model = LocalImageModel(read_card(folders[model_id], model_id=model_id), provider.engine)
     first, again = [await model.do_generate(fitted(model, size=Size(96, 64))) for _ in range(2)]
     assert first.images == again.images
     assert first.images[0].size == Size(96, 64)
@@ -162,7 +165,7 @@ async def test_more_pictures_than_fit_are_all_refused() -> None:
 
 async def test_a_provider_finds_its_models_whatever_their_case(provider: LocalProvider) -> None:
     assert provider.image_model(TINTYPE.upper()).card.model_id == TINTYPE
-    assert provider.model_ids() == [FLUX, FLUX_SCHNELL, TINTYPE]
+    assert provider.model_ids() == [TINTYPE]
     with pytest.raises(NoSuchModelError) as error:
         provider.image_model("calotype/daguerreotype")
     assert TINTYPE in error.value.available
@@ -181,14 +184,17 @@ async def test_it_is_what_the_protocols_ask_for(provider: LocalProvider) -> None
     assert isinstance(provider.image_model(TINTYPE), StreamingImageModel)
 
 
-async def test_guidance_goes_where_the_card_says(provider: LocalProvider) -> None:
-    tintype, flux, schnell = (provider.image_model(model_id) for model_id in (TINTYPE, FLUX, FLUX_SCHNELL))
-    true_cfg = to_paint(fitted(tintype), tintype.card, 0)
-    assert (true_cfg.true_cfg_scale, true_cfg.guidance_scale) == (tintype.card.fit(CALL).call.guidance_scale, None)
+async def test_guidance_goes_where_the_card_says(folders: dict[str, Path]) -> None:
+    tintype, flux, schnell = (
+        read_card(folders[model_id], model_id="a/b") for model_id in (TINTYPE, FLUX, FLUX_SCHNELL)
+    )
+    assert tintype.guidance_scale
+    true_cfg = to_paint(tintype.fit(CALL).call, tintype, 0)
+    assert (true_cfg.true_cfg_scale, true_cfg.guidance_scale) == (tintype.guidance_scale.default, None)
     assert true_cfg.negative_prompt == ""
-    embedded = to_paint(fitted(flux), flux.card, 0)
+    embedded = to_paint(flux.fit(CALL).call, flux, 0)
     assert (embedded.true_cfg_scale, embedded.guidance_scale, embedded.negative_prompt) == (None, 3.5, None)
-    distilled = to_paint(fitted(schnell), schnell.card, 0)
+    distilled = to_paint(schnell.fit(CALL).call, schnell, 0)
     assert (distilled.true_cfg_scale, distilled.guidance_scale, distilled.max_sequence_length) == (None, None, 256)
 
 

@@ -49,7 +49,7 @@ def test_any_text_is_a_size_or_an_invalid_call(text: str) -> None:
         size = parse_size(text)
     except InvalidCallError:
         return
-    assert 1 <= min(size.width, size.height)
+    assert min(size.width, size.height) >= 1
     assert max(size.width, size.height) <= SIDE_PIXELS_MAX
 
 
@@ -97,7 +97,7 @@ def test_a_size_for_a_ratio_keeps_every_bound(ratio: AspectRatio, pixels: int, m
         assert size is not None
     if size is not None:
         assert size.width % multiple_of == size.height % multiple_of == 0
-        assert 256 <= min(size.width, size.height)
+        assert min(size.width, size.height) >= 256
         assert max(size.width, size.height) <= 2048
         assert size.pixels <= 4_194_304
         assert ratio_distance(size, ratio) <= math.log(1.25)

@@ -25,8 +25,20 @@ def test_loopback_names_are_answered(server: ServerProcess, host: str) -> None:
     assert server.send("GET", "/health", host=host)[0] == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example",
-                                  "10.0.0.1", "[::2]", "2130706433", "", "localhost@evil.example"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "10.0.0.1",
+        "[::2]",
+        "2130706433",
+        "",
+        "localhost@evil.example",
+    ],
+)
 @pytest.mark.parametrize("path", ["/health", "/v1/models", "/nowhere"])
 def test_another_host_is_403_so_that_rebinding_a_name_gains_nothing(
     server: ServerProcess, host: str, path: str
