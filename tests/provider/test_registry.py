@@ -108,11 +108,13 @@ async def test_in_a_demo_another_model_paints_and_every_answer_says_so(model_id:
 
 def test_installed_distributions_plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(
-        tmp_path, "acme = acme_pictures:Acme", "class Acme:\n    def image_model(self, model_id): return model_id\n"
+        tmp_path,
+        "acme = acme_pictures:Acme",
+        "from types import SimpleNamespace as S\nclass Acme:\n    def image_model(self, model_id): return S(card=S(model_id=model_id))\n",
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     registry = ProviderRegistry(installed_factories())
-    assert registry.image_model("acme/brush") == "acme/brush"
+    assert registry.image_model("acme/brush").card.model_id == "acme/brush"
 
 
 def test_a_broken_plug_in_is_named_instead_of_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

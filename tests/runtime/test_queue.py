@@ -21,7 +21,8 @@ async def settle() -> None:
 
 
 async def test_running_is_bounded_and_the_oldest_waiter_is_next() -> None:
-    queue, order, release = AdmissionQueue(running_max=2, waiting_max=10), [], asyncio.Event()
+    queue, release = AdmissionQueue(running_max=2, waiting_max=10), asyncio.Event()
+    order: list[str] = []
     tasks = [asyncio.create_task(hold(queue, name, order, release)) for name in "abcd"]
     await settle()
     assert order == ["a", "b"]
@@ -33,7 +34,8 @@ async def test_running_is_bounded_and_the_oldest_waiter_is_next() -> None:
 
 
 async def test_one_more_than_may_wait_is_told_to_come_back() -> None:
-    queue, order, release = AdmissionQueue(running_max=1, waiting_max=2), [], asyncio.Event()
+    queue, release = AdmissionQueue(running_max=1, waiting_max=2), asyncio.Event()
+    order: list[str] = []
     tasks = [asyncio.create_task(hold(queue, name, order, release)) for name in "abc"]
     await settle()
     with pytest.raises(ModelBusyError) as caught:
@@ -45,7 +47,8 @@ async def test_one_more_than_may_wait_is_told_to_come_back() -> None:
 
 
 async def test_a_waiter_that_leaves_gives_its_place_up() -> None:
-    queue, order, release = AdmissionQueue(running_max=1, waiting_max=1), [], asyncio.Event()
+    queue, release = AdmissionQueue(running_max=1, waiting_max=1), asyncio.Event()
+    order: list[str] = []
     first = asyncio.create_task(hold(queue, "a", order, release))
     await settle()
     second = asyncio.create_task(hold(queue, "b", order, release))
@@ -61,7 +64,8 @@ async def test_a_waiter_that_leaves_gives_its_place_up() -> None:
 
 
 async def test_a_waiter_that_leaves_in_the_moment_of_its_turn_passes_it_on() -> None:
-    queue, order, release = AdmissionQueue(running_max=1, waiting_max=5), [], asyncio.Event()
+    queue, release = AdmissionQueue(running_max=1, waiting_max=5), asyncio.Event()
+    order: list[str] = []
     first = asyncio.create_task(hold(queue, "a", order, release))
     await settle()
     second, third = (asyncio.create_task(hold(queue, name, order, release)) for name in "bc")

@@ -95,9 +95,10 @@ def test_a_listed_origin_is_answered_and_allowed(locked: ServerProcess) -> None:
 def test_without_a_known_key_it_is_401_on_every_path_that_needs_one(
     locked: ServerProcess, authorization: str | None
 ) -> None:
-    headers = {"authorization": authorization} if authorization else {}
     for path in ("/v1/models", "/v1/images/generations", "/nowhere"):
-        status, body = locked.send("GET", path, **headers)
+        status, body = (
+            locked.send("GET", path, authorization=authorization) if authorization else locked.send("GET", path)
+        )
         assert status == 401
         assert body["error"]["code"] == "invalid_api_key"
         assert KEY not in str(body)

@@ -5,18 +5,20 @@ import io
 import shutil
 import subprocess
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import openai
 import pytest
 from PIL import Image
-from runcrate import Runcrate
+from runcrate import Runcrate  # type: ignore[import-untyped]  # it has no type information
 from server_process import ServerProcess
 
 
 @pytest.fixture
-def client(server: ServerProcess):  # type: ignore[no-untyped-def]  # a generator of openai.OpenAI
+def client(server: ServerProcess) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="unused") as client:
         yield client
 
@@ -50,11 +52,13 @@ def test_openai_generate_then_save_to_disk(client: openai.OpenAI, tmp_path: Path
 
 
 @pytest.mark.parametrize("response_format", ["url", "b64_json"])
-def test_openai_extensions_arrive_by_extra_body(client: openai.OpenAI, response_format: str) -> None:
+def test_openai_extensions_arrive_by_extra_body(
+    client: openai.OpenAI, response_format: Literal["url", "b64_json"]
+) -> None:
     result = client.images.generate(
         model="calotype/tintype",
         prompt="a cat on a green background",
-        response_format=response_format,  # type: ignore[arg-type]  # parametrized
+        response_format=response_format,
         extra_body={
             "seed": 7,
             "num_inference_steps": 2,
@@ -102,7 +106,7 @@ def test_openai_lists_and_finds_models(client: openai.OpenAI) -> None:
 def test_openai_raises_its_own_errors_with_our_words(server: ServerProcess) -> None:
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="unused", max_retries=0) as client:
         with pytest.raises(openai.BadRequestError) as bad:
-            client.images.generate(model="calotype/tintype", prompt="a fox", size="banana")  # type: ignore[call-overload]
+            client.images.generate(model="calotype/tintype", prompt="a fox", size="banana")
         assert bad.value.param == "size"
         assert "banana" in bad.value.message
         assert bad.value.request_id
