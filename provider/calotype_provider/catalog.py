@@ -40,6 +40,7 @@ KNOWN_MODELS = (
     KnownModel("gpt-image-1", "hosted"),
     KnownModel("dall-e-3", "hosted"),
 )
+PATTERN_CHARACTERS_MAX = 64
 KNOWN_PATTERNS = ("gpt-image-*", "dall-e-*")
 
 
@@ -49,6 +50,6 @@ def known_model(model_id: str) -> KnownModel | None:
     for model in KNOWN_MODELS:
         if model.model_id.casefold() == folded:
             return model
-    if any(fnmatchcase(folded, pattern) for pattern in KNOWN_PATTERNS):
+    if len(folded) <= PATTERN_CHARACTERS_MAX and any(fnmatchcase(folded, pattern) for pattern in KNOWN_PATTERNS):
         return KnownModel(folded, "hosted")
     return None

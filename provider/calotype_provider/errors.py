@@ -6,6 +6,7 @@ CalotypeError
 ├── AuthenticationError         no key, or not a known one
 ├── ForbiddenError              the door is not open to this Host or Origin
 ├── RequestTooLargeError        the body is over its bound
+├── RequestTimeoutError         the body did not arrive in time
 ├── UnsupportedMediaTypeError   the body is of a kind that is not read here
 ├── NoSuchModelError            nobody here paints under this id
 ├── NoSuchFileError             the picture's URL is wrong or has expired
@@ -14,6 +15,7 @@ CalotypeError
 ├── ModelLoadError              the model's files cannot be loaded
 ├── EngineError                 the engine could not paint: is_retryable says whether another try may
 ├── NoImageGeneratedError       the backend answered without a picture
+├── CallerLeftError             nobody waits for the answer any more: the work was stopped
 ├── APICallError                a remote API refused or failed
 └── ConfigError                 a setting is wrong: the server does not start
 """
@@ -53,6 +55,10 @@ class RequestTooLargeError(CalotypeError):
     def __init__(self, *, bytes_max: int) -> None:
         super().__init__(f"the request body is larger than {bytes_max} bytes")
         self.bytes_max = bytes_max
+
+
+class RequestTimeoutError(CalotypeError):
+    pass
 
 
 class UnsupportedMediaTypeError(CalotypeError):
@@ -105,6 +111,10 @@ class EngineError(CalotypeError):
 
 
 class NoImageGeneratedError(CalotypeError):
+    pass
+
+
+class CallerLeftError(CalotypeError):
     pass
 
 

@@ -28,6 +28,13 @@ class StreamingImageModel(ImageModel, Protocol):
         """Yield progress, then one ImageFinished. Closing the iterator stops the work."""
 
 
+@runtime_checkable
+class EstimatesSeconds(Protocol):
+    """A model that knows about how long a fitted call will hold its device."""
+
+    def estimate_seconds(self, call: ImageModelCall) -> float: ...
+
+
 class Provider(Protocol):
     """Whoever writes a provider implements this one method."""
 

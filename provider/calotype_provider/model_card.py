@@ -213,8 +213,8 @@ def check(call: ImageModelCall) -> None:
     """Raises InvalidCallError for what is wrong with a call whatever the model."""
     if not call.prompt.strip():
         raise InvalidCallError("prompt must not be empty", parameter="prompt")
-    _check_length("prompt", call.prompt)
-    _check_length("negative_prompt", call.negative_prompt or "")
+    _check_text("prompt", call.prompt)
+    _check_text("negative_prompt", call.negative_prompt or "")
     _check_integer("n", call.n, 1, IMAGES_PER_CALL_MAX)
     _check_integer("num_inference_steps", call.num_inference_steps, 1, None)
     _check_integer("output_compression", call.output_compression, 0, 100)
@@ -223,12 +223,19 @@ def check(call: ImageModelCall) -> None:
         raise InvalidCallError(
             f"image k has the seed {call.seed} + k, which must not pass {SEED_MAX}: n is {call.n}", parameter="seed"
         )
-    for parameter, value in (("guidance_scale", call.guidance_scale), ("strength", call.strength)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise InvalidCallError(f"{parameter} must be a number from 0 up, got {value}", parameter=parameter)
+    if call.guidance_scale is not None and not (math.isfinite(call.guidance_scale) and call.guidance_scale >= 0):
+        raise InvalidCallError(
+            f"guidance_scale must be a number from 0 up, got {call.guidance_scale}", parameter="guidance_scale"
+        )
+    if call.strength is not None and not 0 <= call.strength <= 1:
+        raise InvalidCallError(f"strength must be from 0 to 1, got {call.strength}", parameter="strength")
 
 
-def _check_length(parameter: str, text: str) -> None:
+def _check_text(parameter: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidCallError(f"{parameter} holds half a character: {error.reason}", parameter=parameter) from error
     if len(text) > PROMPT_CHARACTERS_MAX:
         raise InvalidCallError(
             f"{parameter} must have at most {PROMPT_CHARACTERS_MAX} characters, got {len(text)}", parameter=parameter

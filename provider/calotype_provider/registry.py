@@ -28,7 +28,10 @@ class ProviderRegistry:
         self._factories[name] = factory
 
     def image_model(self, model_id: str) -> ImageModel:
-        """The model of that id, whatever its case: its card names the canonical id. Raises NoSuchModelError."""
+        """The model of that id, whatever its case: its card names the canonical id.
+
+        Raises NoSuchModelError, and ConfigError for a provider that cannot be made.
+        """
         hint = None
         for name in self._factories:
             provider = self._provider(name)
@@ -59,7 +62,10 @@ class ProviderRegistry:
 
     def _provider(self, name: str) -> Provider:
         if name not in self._providers:
-            self._providers[name] = self._factories[name]()
+            try:
+                self._providers[name] = self._factories[name]()
+            except Exception as error:
+                raise ConfigError(f"the provider {name!r} cannot be made: {error}") from error
         return self._providers[name]
 
 

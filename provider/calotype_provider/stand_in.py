@@ -8,7 +8,7 @@ import msgspec
 
 from calotype_provider.catalog import KNOWN_MODELS, known_model
 from calotype_provider.errors import NoSuchModelError
-from calotype_provider.image_model import ImageModel, StreamingImageModel
+from calotype_provider.image_model import EstimatesSeconds, ImageModel, StreamingImageModel
 from calotype_provider.model_card import ModelCard
 from calotype_provider.types import CallWarning, ImageEvent, ImageFinished, ImageModelCall, ImageModelResult
 
@@ -41,6 +41,9 @@ class StandInModel:
         self._warning = CallWarning(
             "compatibility", "model", f"{painter.card.model_id} painted this: {model_id} is not served here"
         )
+
+    def estimate_seconds(self, call: ImageModelCall) -> float:
+        return self._painter.estimate_seconds(call) if isinstance(self._painter, EstimatesSeconds) else float(call.n)
 
     async def do_generate(self, call: ImageModelCall) -> ImageModelResult:
         return self._told(await self._painter.do_generate(call))

@@ -108,7 +108,7 @@ def preflight_headers(
     # Clients send many headers of their own. A text that holds anything but names is not repeated.
     named = requested_headers and re.fullmatch(r"[A-Za-z0-9-]+(?:\s*,\s*[A-Za-z0-9-]+){0,63}", requested_headers)
     return {
-        "access-control-allow-methods": "GET, POST, DELETE",
+        "access-control-allow-methods": "GET, POST",
         "access-control-allow-headers": requested_headers if requested_headers and named else "authorization, *",
         "access-control-max-age": str(PREFLIGHT_SECONDS),
     }

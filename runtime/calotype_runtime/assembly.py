@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from calotype_provider.errors import ConfigError, NoSuchModelError
+from collections.abc import Mapping
+from pathlib import Path
+
+from calotype_provider.errors import ConfigError, ModelLoadError, NoSuchModelError
 from calotype_provider.local.engine import Readiness
 from calotype_provider.local.local_provider import LocalProvider
 from calotype_provider.local.subprocess_engine import SubprocessEngine
@@ -13,16 +16,21 @@ from calotype_runtime.image_runtime import ImageRuntime
 
 
 class Assembly:
-    """Starts nothing. Raises ConfigError for a model folder, a provider or a default model that cannot be used."""
+    """Starts nothing. Raises ConfigError for a provider or a default model that cannot be used.
 
-    def __init__(self, settings: Settings) -> None:
+    A folder that cannot be used is logged, and its model answers with the reason: the others are served.
+    """
+
+    def __init__(self, settings: Settings, *, folders: Mapping[str, Path] | None = None) -> None:
+        """`folders` are the local models; those of the settings, and the embedded one, when there are none given."""
         self.engine = SubprocessEngine(settings.engine)
-        local = LocalProvider(model_folders(settings), self.engine)
+        # When the runtime is closed, its requests have had their time: nothing is waited for again.
+        local = LocalProvider(model_folders(settings) if folders is None else folders, self.engine, stop_seconds_max=0)
         factories: dict[str, ProviderFactory] = {"calotype-local": lambda: local, **installed_factories()}
         self.registry = ProviderRegistry(factories)
         try:
             default = self.registry.image_model(settings.default_model)
-        except NoSuchModelError as error:
+        except (NoSuchModelError, ModelLoadError) as error:
             raise ConfigError(f"default_model: {error}") from error
         self.default_model_id = default.card.model_id
         self._default_is_local = self.default_model_id in local.model_ids()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 
 from calotype_provider.catalog import TINTYPE_ID
 from calotype_provider.errors import ConfigError
-from calotype_provider.local.engine import EngineSettings
+from calotype_provider.local.engine import EngineSettings, PositiveSeconds
 from calotype_runtime.access import is_loopback
+
+PositiveInteger = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,20 +26,21 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Answers by URL."""
 
-    ttl_seconds: float = 3600.0
-    bytes_max: int = 512 * 2**20
+    ttl_seconds: PositiveSeconds = 3600.0
+    bytes_max: PositiveInteger = 512 * 2**20
 
 
 class QueueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Calls at work at once, and calls that may wait behind them."""
+    """Calls at work at once, and calls that may wait behind them: in all, and of one caller."""
 
-    running_max: int = 8
-    waiting_max: int = 256
+    running_max: PositiveInteger = 8
+    waiting_max: Annotated[int, msgspec.Meta(ge=0)] = 256
+    waiting_per_caller_max: Annotated[int, msgspec.Meta(ge=0)] = 256
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8000
     """0 lets the system choose."""
     public_url: str | None = None
     """What answers by URL begin with, where a proxy hides the request's own origin: 'https://pictures.example'."""
@@ -50,8 +55,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     files: FileSettings = FileSettings()
     queue: QueueSettings = QueueSettings()
     engine: EngineSettings = EngineSettings()
-    body_bytes_max: int = 32 * 2**20
-    stop_seconds_max: float = 30.0
+    body_bytes_max: PositiveInteger = 32 * 2**20
+    body_seconds_max: PositiveSeconds = 60.0
+    """How long a request body may take to arrive."""
+    bodies_bytes_max: PositiveInteger = 256 * 2**20
+    """Bodies that are being read, all together."""
+    connections_max: PositiveInteger = 1000
+    stop_seconds_max: PositiveSeconds = 30.0
     """How long running pictures may take to finish when the server is told to stop."""
     log_prompts: bool = False
 
@@ -87,7 +97,7 @@ def model_folders(settings: Settings) -> dict[str, Path]:
     import calotype_provider
 
     embedded = Path(calotype_provider.__file__).parent / "tintype"
-    return {TINTYPE_ID: embedded, **{name: Path(model.folder) for name, model in settings.models.items()}}
+    return {TINTYPE_ID: embedded, **{name: Path(model.folder).expanduser() for name, model in settings.models.items()}}
 
 
 def bracketed(host: str) -> str:
@@ -100,10 +110,10 @@ def _decode(path: Path) -> Settings:
         settings = msgspec.toml.decode(path.read_bytes(), type=Settings)
     except OSError as error:
         raise ConfigError(f"the settings file {path} cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"the settings file {path}: {error}") from error
     models = {
-        name: msgspec.structs.replace(model, folder=str(path.parent / model.folder))
+        name: msgspec.structs.replace(model, folder=str(path.parent / Path(model.folder).expanduser()))
         for name, model in settings.models.items()
     }
     return msgspec.structs.replace(settings, models=models)
@@ -123,25 +133,36 @@ def _keys_of(text: str) -> dict[str, str]:
 
 
 def _check(settings: Settings) -> None:
+    """What the fields' own types cannot say."""
+    try:
+        # What came from the command line has not been checked against its type yet.
+        msgspec.convert(msgspec.to_builtins(settings), Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"settings: {error}") from error
     if not settings.keys and not is_loopback(bracketed(settings.host)):
         raise ConfigError(
             f"host = {settings.host!r} opens the server to others without a key: set [keys] or CALOTYPE_API_KEYS, "
             "or keep host on the loopback"
         )
-    if not 0 <= settings.port <= 65_535:
-        raise ConfigError(f"port must be from 0 to 65535, got {settings.port}")
-    if any(not name or not key.isascii() or not key.strip() for name, key in settings.keys.items()):
-        raise ConfigError("[keys] must have a name and a key in ASCII for every caller")
-    if settings.public_url is not None and not settings.public_url.startswith(("http://", "https://")):
-        raise ConfigError(f"public_url must begin with http:// or https://, got {settings.public_url!r}")
-    positive = {
-        "files.ttl_seconds": settings.files.ttl_seconds,
-        "files.bytes_max": settings.files.bytes_max,
-        "queue.running_max": settings.queue.running_max,
-        "body_bytes_max": settings.body_bytes_max,
-        "stop_seconds_max": settings.stop_seconds_max,
-        "queue.waiting_max + 1": settings.queue.waiting_max + 1,
-    }
-    for name, value in positive.items():
-        if value <= 0:
-            raise ConfigError(f"{name} must be above 0, got {value}")
+    for name, key in settings.keys.items():
+        if not name or not key.isascii() or key != key.strip() or not key:
+            raise ConfigError(f"keys: {name!r} must have a key in ASCII without white space at its ends")
+    if len(set(settings.keys.values())) < len(settings.keys):
+        raise ConfigError("keys: two callers have the same key")
+    if settings.public_url is not None and not _is_origin(settings.public_url):
+        raise ConfigError(f"public_url must look like 'https://pictures.example', got {settings.public_url!r}")
+    for origin in settings.cors_origins:
+        if not _is_origin(origin):
+            raise ConfigError(f"cors_origins must look like 'https://app.example', got {origin!r}")
+    for host in settings.hosts:
+        if "/" in host or not host:
+            raise ConfigError(f"hosts must be names like 'pictures.example', got {host!r}")
+
+
+def _is_origin(text: str) -> bool:
+    """'https://name' or 'http://name:port', and nothing behind it."""
+    try:
+        parts = urlsplit(text)
+        return f"{parts.scheme}://{parts.netloc}" == text and parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False

@@ -5,15 +5,16 @@ It stands outside Litestar because Litestar's own middleware does not see paths 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
 
 import msgspec
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from calotype_adapters.openai.convert import to_error
-from calotype_provider.errors import CalotypeError
+from calotype_provider.errors import CalotypeError, EngineError
 from calotype_runtime.access import ApiKey, authenticate, check_host, check_origin, cors_headers, preflight_headers
 from calotype_runtime.config import Settings
 from calotype_runtime.request_log import RequestRecord, new_record, write_record
@@ -57,6 +58,11 @@ class Door:
 
         try:
             await self._enter(scope, receive, send_marked, headers, record)
+        except asyncio.CancelledError:
+            # The server stops, and this request has not ended in the time it had. Nothing comes after this task.
+            if record.status is not None:
+                raise
+            await _refuse(send_marked, EngineError("the server is stopping", is_retryable=True), record)
         finally:
             write_record(record, started=started)
 
@@ -66,15 +72,15 @@ class Door:
         try:
             preflight = self._admit(scope, headers, record)
         except CalotypeError as error:
-            record.error = type(error).__name__
-            answer = to_error(error)
-            body = msgspec.json.encode(answer.body)
-            await _answer(send, answer.status, {"content-type": "application/json", **answer.headers}, body)
+            await _refuse(send, error, record)
             return
         if preflight is not None:
             await _answer(send, 204, preflight, b"")
             return
         scope.setdefault("state", {})["record"] = record
+        if scope["method"] == "HEAD":
+            # What GET answers, without its body, which the HTTP server leaves out.
+            scope = {**scope, "method": HttpMethod.GET}
         await self._app(scope, receive, send)
 
     def _admit(self, scope: HTTPScope, headers: Mapping[str, str], record: RequestRecord) -> dict[str, str] | None:
@@ -102,6 +108,13 @@ def _pieces(message: Message) -> Iterator[Message]:
         last = start + PIECE_BYTES_MAX >= len(body)
         piece = bytes(body[start : start + PIECE_BYTES_MAX])
         yield {"type": "http.response.body", "body": piece, "more_body": message["more_body"] or not last}
+
+
+async def _refuse(send: Send, error: CalotypeError, record: RequestRecord) -> None:
+    record.error = type(error).__name__
+    answer = to_error(error)
+    body = msgspec.json.encode(answer.body)
+    await _answer(send, answer.status, {"content-type": "application/json", **answer.headers}, body)
 
 
 async def _answer(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:

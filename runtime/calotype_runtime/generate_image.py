@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from calotype_provider.errors import NoImageGeneratedError
-from calotype_provider.image_model import ImageModel
+from calotype_provider.image_model import EstimatesSeconds, ImageModel
 from calotype_provider.model_card import FittedCall
-from calotype_provider.types import CallWarning, ImageModelCall, ImageModelResult, ImageUsage
+from calotype_provider.types import MEDIA_TYPES, CallWarning, ImageModelCall, ImageModelResult, ImageUsage
 from calotype_runtime.image_inputs import resolve
 from calotype_runtime.queue import AdmissionQueue
 
@@ -34,7 +34,9 @@ async def generate_image(
     Raises errors of `calotype_provider.errors`; cancelling stops the work.
     """
     call = await resolve(fitted.call, executor=codec)
-    async with queue.slot() as wait_seconds:
+    # A model that cannot say counts a second an image: only the proportion between callers matters.
+    cost_seconds = model.estimate_seconds(call) if isinstance(model, EstimatesSeconds) else float(call.n)
+    async with queue.slot(caller=call.caller.name, cost_seconds=cost_seconds) as wait_seconds:
         if admitted:
             admitted(wait_seconds)
         results = await _generate_all(model, split(call, model.card.max_images_per_call))
@@ -79,6 +81,9 @@ def merge(
     images = tuple(image for result in results for image in result.images)
     if not images:
         raise NoImageGeneratedError("the model answered without a picture")
+    for image in images:
+        if image.media_type not in MEDIA_TYPES.values():
+            raise NoImageGeneratedError(f"the model answered with {image.media_type[:80]!r}, which is no picture here")
     told = [*warnings, *(warning for result in results for warning in result.warnings)]
     if len(images) < asked.n:
         told.append(CallWarning("other", "n", f"asked for {asked.n} images, {len(images)} came"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Literal, TypeVar
@@ -20,6 +20,7 @@ from calotype_runtime.config import Settings
 from calotype_runtime.file_store import FileStore, Reservation
 from calotype_runtime.generate_image import fit, generate_image
 from calotype_runtime.queue import AdmissionQueue
+from calotype_runtime.request_body import BodyReader
 from calotype_runtime.request_log import RequestRecord
 
 T = TypeVar("T")
@@ -28,6 +29,11 @@ CODEC_THREADS = 2
 FILE_BYTES_PER_PIXEL_MAX = 4
 FILE_BYTES_BESIDE_PIXELS_MAX = 64 * 2**10
 """Together more than any file of a picture that we give: three bytes a pixel at worst, and its headers."""
+
+STORE_SHARE_FOR_URL = 0.25
+"""Kept for callers who ask for URLs: the others get base64 too, and would fill the store without noticing."""
+
+NO_URL = CallWarning("other", "url", "the store of answers by URL is full: this answer has b64_json alone")
 
 Delivery = Literal["url", "b64_json"]
 
@@ -46,13 +52,24 @@ class ImageRuntime:
         self.readiness = readiness
         self.started_at = int(time.time())
         self.store = FileStore(bytes_max=settings.files.bytes_max, ttl_seconds=settings.files.ttl_seconds)
-        self.queue = AdmissionQueue(running_max=settings.queue.running_max, waiting_max=settings.queue.waiting_max)
+        self._store_bytes_for_url = int(settings.files.bytes_max * STORE_SHARE_FOR_URL)
+        self.queue = AdmissionQueue(
+            running_max=settings.queue.running_max,
+            waiting_max=settings.queue.waiting_max,
+            waiting_per_caller_max=settings.queue.waiting_per_caller_max,
+        )
         self.codec = ThreadPoolExecutor(CODEC_THREADS, thread_name_prefix="codec")
         """Where bodies are decoded and answers encoded, so that the event loop never waits for either."""
+        self.bodies = BodyReader(
+            bytes_max=settings.body_bytes_max,
+            seconds_max=settings.body_seconds_max,
+            sum_bytes_max=settings.bodies_bytes_max,
+            executor=self.codec,
+        )
 
     def image_model(self, model_id: str | None) -> ImageModel:
         """The default model when none is named. Raises NoSuchModelError."""
-        return self.registry.image_model(model_id or self.settings.default_model)
+        return self.registry.image_model(self.settings.default_model if model_id is None else model_id)
 
     async def paint(
         self, model_id: str | None, call: ImageModelCall, *, delivery: Delivery | None, record: RequestRecord
@@ -65,13 +82,14 @@ class ImageRuntime:
         record.model = model.card.model_id
         fitted = fit(model, call)
         record.note_call(fitted.call, with_prompt=self.settings.log_prompts)
-        reservation, refusals = self._reserve(fitted.call, delivery)
+        reservation = self._reserve(fitted.call, delivery)
         with reservation or nullcontext():
             result = await generate_image(
                 model, fitted, queue=self.queue, codec=self.codec, admitted=record.note_admission
             )
-            paths = None if reservation is None else _keep(result, reservation, self.store)
-        result = msgspec.structs.replace(result, warnings=(*result.warnings, *refusals))
+            paths = None if reservation is None else self._keep(result, reservation, delivery)
+        if paths is None and delivery is None:
+            result = msgspec.structs.replace(result, warnings=(*result.warnings, NO_URL))
         record.note_result(result)
         return Painting(result, paths)
 
@@ -83,20 +101,28 @@ class ImageRuntime:
         await self.registry.aclose()
         self.codec.shutdown(wait=False, cancel_futures=True)
 
-    def _reserve(
-        self, call: ImageModelCall, delivery: Delivery | None
-    ) -> tuple[Reservation | None, Sequence[CallWarning]]:
+    def _reserve(self, call: ImageModelCall, delivery: Delivery | None) -> Reservation | None:
         assert call.size is not None, "a fitted call has a size"
         if delivery == "b64_json":
-            return None, ()
-        bytes_per_file = call.size.pixels * FILE_BYTES_PER_PIXEL_MAX + FILE_BYTES_BESIDE_PIXELS_MAX
+            return None
+        bytes_needed = call.n * (call.size.pixels * FILE_BYTES_PER_PIXEL_MAX + FILE_BYTES_BESIDE_PIXELS_MAX)
+        if delivery is None and self.store.bytes_free - bytes_needed < self._store_bytes_for_url:
+            return None
         try:
-            return self.store.reserve(call.n * bytes_per_file, files=call.n), ()
-        except StorageFullError as error:
+            return self.store.reserve(bytes_needed, files=call.n)
+        except StorageFullError:
             if delivery == "url":
                 raise
-            return None, (CallWarning("other", "url", f"{error}: this answer has b64_json alone"),)
+            return None
 
-
-def _keep(result: ImageModelResult, reservation: Reservation, store: FileStore) -> tuple[str, ...]:
-    return tuple(store.path_for(reservation.put(image.data, image.media_type)) for image in result.images)
+    def _keep(
+        self, result: ImageModelResult, reservation: Reservation, delivery: Delivery | None
+    ) -> tuple[str, ...] | None:
+        """None where a file is larger than any that we make ourselves, the store is full, and base64 will do."""
+        try:
+            names = [reservation.put(image.data, image.media_type) for image in result.images]
+        except StorageFullError:
+            if delivery == "url":
+                raise
+            return None
+        return tuple(self.store.path_for(name) for name in names)

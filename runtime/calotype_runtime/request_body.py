@@ -28,6 +28,8 @@ from calotype_adapters.pictures import FilePart
 from calotype_provider.errors import (
     InvalidCallError,
     MalformedRequestError,
+    ModelBusyError,
+    RequestTimeoutError,
     RequestTooLargeError,
     UnsupportedMediaTypeError,
 )
@@ -51,21 +53,43 @@ PART_HEADER_BYTES_MAX = 4096
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-async def read_request(
-    request: Request[Any, Any, Any],
-    into: type[T],
-    *,
-    bytes_max: int,
-    executor: Executor,
-    media_types: Collection[str] = (JSON, FORM),
-) -> tuple[T, tuple[str, ...]]:
-    """The body as a struct, and the names of fields that the struct does not have."""
-    content_type = request.headers.get("content-type", "")
-    _check_headers(request.headers, media_types)
-    body = await read_body(request, bytes_max=bytes_max)
-    if len(body) <= DECODED_AT_ONCE_BYTES_MAX:
-        return decode_body(body, content_type, into)
-    return await asyncio.get_running_loop().run_in_executor(executor, decode_body, body, content_type, into)
+class BodyReader:
+    """Reads requests' bodies, each of `bytes_max` at most, in `seconds_max`, and of `sum_bytes_max` all together."""
+
+    def __init__(self, *, bytes_max: int, seconds_max: float, sum_bytes_max: int, executor: Executor) -> None:
+        self._bytes_max = bytes_max
+        self._seconds_max = seconds_max
+        self._sum_bytes_max = sum_bytes_max
+        self._executor = executor
+        self._bytes_held = 0
+
+    async def read(
+        self, request: Request[Any, Any, Any], into: type[T], *, media_types: Collection[str] = (JSON, FORM)
+    ) -> tuple[T, tuple[str, ...]]:
+        """The body as a struct, and the names of fields that the struct does not have."""
+        content_type = request.headers.get("content-type", "")
+        _check_headers(request.headers, media_types)
+        # A body that does not say its length may become as long as any may be.
+        announced = _announced_bytes(request)
+        held = min(self._bytes_max if announced is None else announced, self._bytes_max)
+        if self._bytes_held + held > self._sum_bytes_max:
+            raise ModelBusyError("as many bodies are being read already as may", retry_after_seconds=1.0)
+        self._bytes_held += held
+        try:
+            body = await self._read_in_time(request)
+            if len(body) <= DECODED_AT_ONCE_BYTES_MAX:
+                return decode_body(body, content_type, into)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor, decode_body, body, content_type, into)
+        finally:
+            self._bytes_held -= held
+
+    async def _read_in_time(self, request: Request[Any, Any, Any]) -> bytes:
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                return await read_body(request, bytes_max=self._bytes_max)
+        except TimeoutError as error:
+            raise RequestTimeoutError(f"the body did not arrive in {self._seconds_max:g} s") from error
 
 
 def _check_headers(headers: Mapping[str, str], media_types: Collection[str]) -> None:
@@ -73,16 +97,13 @@ def _check_headers(headers: Mapping[str, str], media_types: Collection[str]) -> 
     if media_type not in media_types:
         came = f"got {media_type[:80]!r}" if media_type else "got none"
         raise UnsupportedMediaTypeError(f"content-type must be {' or '.join(media_types)}, {came}")
-    if headers.get("content-encoding", "identity") != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaTypeError("the body must not be compressed")
 
 
 async def read_body(request: Request[Any, Any, Any], *, bytes_max: int) -> bytes:
     """Raises RequestTooLargeError as soon as the length is known to be over the bound."""
-    announced = request.headers.get("content-length", "0")
-    if not re.fullmatch(r"[0-9]{1,19}", announced):
-        raise MalformedRequestError("content-length must be a number of bytes")
-    if int(announced) > bytes_max:
+    if (_announced_bytes(request) or 0) > bytes_max:
         raise RequestTooLargeError(bytes_max=bytes_max)
     body = bytearray()
     async for chunk in request.stream():
@@ -90,6 +111,15 @@ async def read_body(request: Request[Any, Any, Any], *, bytes_max: int) -> bytes
         if len(body) > bytes_max:
             raise RequestTooLargeError(bytes_max=bytes_max)
     return bytes(body)
+
+
+def _announced_bytes(request: Request[Any, Any, Any]) -> int | None:
+    announced = request.headers.get("content-length")
+    if announced is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,19}", announced):
+        raise MalformedRequestError("content-length must be a number of bytes")
+    return int(announced)
 
 
 def decode_body(body: bytes, content_type: str, into: type[T]) -> tuple[T, tuple[str, ...]]:

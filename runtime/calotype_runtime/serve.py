@@ -25,8 +25,14 @@ def serve(settings: Settings) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     # It tells of its own start and end; ours are told by us.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # It warns of every write to a caller who is gone.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     keep_freed_memory()
-    return asyncio.run(_serve(settings))
+    try:
+        return asyncio.run(_serve(settings))
+    except KeyboardInterrupt:
+        # Ctrl-C has stopped the server in good order by now; uvicorn raises it once more at its end.
+        return 0
 
 
 async def _serve(settings: Settings) -> int:
@@ -48,6 +54,7 @@ class CalotypeServer(uvicorn.Server):
                 lifespan="on",
                 timeout_graceful_shutdown=math.ceil(settings.stop_seconds_max),
                 server_header=False,
+                limit_concurrency=settings.connections_max,
             )
         )
         self._settings = settings

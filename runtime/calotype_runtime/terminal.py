@@ -16,6 +16,7 @@ from rich.table import Table
 from calotype_provider.errors import CalotypeError, InvalidCallError, NoImageGeneratedError
 from calotype_provider.geometry import parse_aspect_ratio, parse_size
 from calotype_provider.image_model import ImageModel, StreamingImageModel
+from calotype_provider.model_card import check
 from calotype_provider.remote.http import HttpClient
 from calotype_provider.types import (
     CallWarning,
@@ -27,7 +28,7 @@ from calotype_provider.types import (
     OutputFormat,
 )
 from calotype_runtime.assembly import Assembly
-from calotype_runtime.config import Settings
+from calotype_runtime.config import Settings, model_folders
 from calotype_runtime.generate_image import fit, merge
 
 FORMATS: dict[str, OutputFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -35,17 +36,23 @@ FORMATS: dict[str, OutputFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpe
 
 def generate(settings: Settings, options: argparse.Namespace) -> int:
     """Paint one picture into `options.output`, with a progress bar; `--server` names a server to paint instead."""
-    model_id = options.models[-1][0] if options.models else None
-    work = _ask_server(options, model_id) if options.server else _paint_here(settings, options, model_id)
-    painted = asyncio.run(work)
+    model_id, folder = options.models[-1] if options.models else (None, None)
+    if options.server and folder:
+        raise InvalidCallError("--model ID=FOLDER loads a model here; --server takes --model ID", parameter="model")
+    call = _call(options)
+    check(call)
+    painted = asyncio.run(
+        _ask_server(options.server, call, model_id) if options.server else _paint_here(settings, call, model_id)
+    )
     try:
         options.output.write_bytes(painted.data)
     except OSError as error:
         raise CalotypeError(f"{options.output} cannot be written: {error.strerror}") from error
     console = Console(stderr=True)
     for warning in painted.warnings:
-        console.print(f"[yellow]{warning.type}[/] {warning.feature}: {warning.details or ''}", highlight=False)
-    console.print(f"{options.output}: {painted.size}, seed {painted.seed}, by {painted.model_id}", highlight=False)
+        console.print(f"{warning.type} {warning.feature}: {warning.details or ''}", style="yellow", markup=False)
+    said = f"{options.output}: {painted.size}, seed {painted.seed}, by {painted.model_id}"
+    console.print(said, highlight=False, markup=False)
     return 0
 
 
@@ -75,10 +82,15 @@ class _Painted(msgspec.Struct):
     warnings: tuple[CallWarning, ...]
 
 
-async def _paint_here(settings: Settings, options: argparse.Namespace, model_id: str | None) -> _Painted:
-    assembly = Assembly(settings)
-    model = assembly.runtime.image_model(model_id)
-    fitted = fit(model, _call(options))
+async def _paint_here(settings: Settings, call: ImageModelCall, model_id: str | None) -> _Painted:
+    wanted = settings.default_model if model_id is None else model_id
+    # Only what paints is loaded: the model itself, or the default one, which may stand in for it.
+    folders = {name.casefold(): {name: folder} for name, folder in model_folders(settings).items()}
+    chosen = folders.get(wanted.casefold()) or folders.get(settings.default_model.casefold(), {})
+    default = next(iter(chosen), settings.default_model)
+    assembly = Assembly(msgspec.structs.replace(settings, default_model=default), folders=chosen)
+    model = assembly.runtime.image_model(wanted)
+    fitted = fit(model, call)
     assembly.engine.start()
     try:
         with Progress(
@@ -128,22 +140,34 @@ def _format_of(path: Path) -> OutputFormat:
     return output_format
 
 
-async def _ask_server(options: argparse.Namespace, model_id: str | None) -> _Painted:
-    names = ("prompt", "size", "aspect_ratio", "seed", "num_inference_steps", "guidance", "negative_prompt")
-    body = {name: value for name in names if (value := getattr(options, name)) is not None}
-    body |= {"response_format": "b64_json", "output_format": _format_of(options.output)}
-    if model_id:
-        body["model"] = model_id
+async def _ask_server(server: str, call: ImageModelCall, model_id: str | None) -> _Painted:
+    wishes = {
+        "model": model_id,
+        "prompt": call.prompt,
+        "size": call.size and str(call.size),
+        "aspect_ratio": call.aspect_ratio and str(call.aspect_ratio),
+        "seed": call.seed,
+        "num_inference_steps": call.num_inference_steps,
+        "guidance": call.guidance_scale,
+        "negative_prompt": call.negative_prompt,
+        "output_format": call.output_format,
+        "response_format": "b64_json",
+    }
+    body = {name: wish for name, wish in wishes.items() if wish is not None}
     key = os.environ.get("CALOTYPE_API_KEY")
     headers = {"authorization": f"Bearer {key}"} if key else None
-    url = options.server.rstrip("/").removesuffix("/v1") + "/v1/images/generations"
-    with Console(stderr=True).status(f"{url} paints"):
+    url = server.rstrip("/").removesuffix("/v1") + "/v1/images/generations"
+    with Console(stderr=True).status("the server paints"):
         async with HttpClient(headers=headers) as client:
             answer = await client.post_json(url, body, answer=_Answer)
     if not answer.data:
         raise NoImageGeneratedError(f"{url} answered without a picture")
     image = answer.data[0]
-    return _Painted(pybase64.b64decode(image.b64_json), answer.size, image.seed, answer.model, answer.warnings)
+    try:
+        data = pybase64.b64decode(image.b64_json, validate=True)
+    except ValueError as error:
+        raise NoImageGeneratedError(f"{url} answered with a picture that is not base64") from error
+    return _Painted(data, answer.size, image.seed, answer.model, answer.warnings)
 
 
 class _AnswerImage(msgspec.Struct):

@@ -117,6 +117,8 @@ def test_every_size_is_on_the_card_in_the_end_or_refused(width: int, height: int
         ({"guidance_scale": math.inf}, "guidance_scale"),
         ({"guidance_scale": 0.5}, "guidance_scale"),
         ({"guidance_scale": 10.5}, "guidance_scale"),
+        ({"prompt": "a \udcff fox"}, "prompt"),
+        ({"strength": 1.5}, "strength"),
         ({"output_format": "jpeg", "output_compression": 101}, "output_compression"),
         ({"images": (ImageFile(b"", "image/png"),)}, "images"),
         ({"mask": ImageFile(b"", "image/png")}, "mask"),

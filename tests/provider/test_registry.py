@@ -107,11 +107,12 @@ async def test_in_a_demo_another_model_paints_and_every_answer_says_so(model_id:
 
 
 def test_installed_distributions_plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(
-        tmp_path,
-        "acme = acme_pictures:Acme",
-        "from types import SimpleNamespace as S\nclass Acme:\n    def image_model(self, model_id): return S(card=S(model_id=model_id))\n",
+    code = (
+        "from types import SimpleNamespace as Some\n"
+        "class Acme:\n"
+        "    def image_model(self, model_id): return Some(card=Some(model_id=model_id))\n"
     )
+    install(tmp_path, "acme = acme_pictures:Acme", code)
     monkeypatch.syspath_prepend(str(tmp_path))
     registry = ProviderRegistry(installed_factories())
     assert registry.image_model("acme/brush").card.model_id == "acme/brush"
@@ -122,6 +123,14 @@ def test_a_broken_plug_in_is_named_instead_of_ignored(tmp_path: Path, monkeypatc
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ConfigError, match="broken"):
         installed_factories()
+
+
+def test_a_provider_that_cannot_be_made_is_named() -> None:
+    def factory() -> Listing:
+        raise RuntimeError("no brush")
+
+    with pytest.raises(ConfigError, match=r"broken.*no brush"):
+        ProviderRegistry({"broken": factory}).model_ids()
 
 
 def install(folder: Path, entry_point: str, code: str, module: str = "acme_pictures") -> None:

@@ -39,10 +39,22 @@ def test_a_file_is_read_and_what_was_given_lies_over_it(tmp_path: Path) -> None:
         ("port = 'x'", "port"),
         ("port = 70000", "port"),
         ("[files]\nttl = 3", "ttl"),
-        ("[files]\nttl_seconds = 0", "files.ttl_seconds"),
-        ("[queue]\nrunning_max = 0", "queue.running_max"),
+        ("[files]\nttl_seconds = 0", "ttl_seconds"),
+        ("[queue]\nrunning_max = 0", "running_max"),
         ("body_bytes_max = -1", "body_bytes_max"),
         ("public_url = 'pictures.example'", "public_url"),
+        ("public_url = 'https://pictures.example/'", "public_url"),
+        ("cors_origins = ['*']", "cors_origins"),
+        ("cors_origins = ['https://app.example/']", "cors_origins"),
+        ("hosts = ['https://app.example']", "hosts"),
+        ("stop_seconds_max = inf", "stop_seconds_max"),
+        ("[files]\nttl_seconds = nan", "ttl_seconds"),
+        ("[engine]\nthreads = -3", "threads"),
+        ("[engine]\nrestarts_max = 0", "restarts_max"),
+        ("[queue]\nwaiting_max = -1", "waiting_max"),
+        ("[keys]\nann = ' key '", "ann"),
+        ("[keys]\nann = ''", "ann"),
+        ("[keys]\nann = 'key'\nbob = 'key'", "same key"),
         ("= 3", "calotype.toml"),
         ('host = "0.0.0.0"', "host"),
         ('host = "::"', "host"),
@@ -52,6 +64,13 @@ def test_a_file_is_read_and_what_was_given_lies_over_it(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         load_settings(write(tmp_path, text), {})
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "calotype.toml"
+    path.write_bytes(b"host = '\xff'")
+    with pytest.raises(ConfigError, match=r"calotype\.toml"):
+        load_settings(path, {})
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

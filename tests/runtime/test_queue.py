@@ -1,6 +1,7 @@
 """Admission: bounds, order, and places that never leak."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -80,6 +81,20 @@ async def test_a_waiter_that_leaves_in_the_moment_of_its_turn_passes_it_on() -> 
     assert (queue.running, queue.waiting) == (0, 0)
 
 
+async def test_a_waiter_that_leaves_while_the_place_becomes_free_is_simply_gone() -> None:
+    queue, release = AdmissionQueue(running_max=1, waiting_max=5), asyncio.Event()
+    order: list[str] = []
+    first = asyncio.create_task(hold(queue, "a", order, release))
+    await settle()
+    second = asyncio.create_task(hold(queue, "b", order, release))
+    await settle()
+    second.cancel()
+    first.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert second.cancelled()
+    assert (queue.running, queue.waiting) == (0, 0)
+
+
 async def test_the_wait_is_measured_by_the_queues_clock() -> None:
     now = 100.0
     queue = AdmissionQueue(running_max=1, waiting_max=1, clock=lambda: now)
@@ -95,3 +110,113 @@ async def test_the_wait_is_measured_by_the_queues_clock() -> None:
         now = 107.5
     await task
     assert waited == [7.5]
+
+
+async def test_callers_take_turns_however_many_calls_one_of_them_has() -> None:
+    queue = AdmissionQueue(running_max=1, waiting_max=100)
+    order: list[str] = []
+
+    async def call(caller: str) -> None:
+        async with queue.slot(caller=caller):
+            order.append(caller)
+
+    async with queue.slot():
+        tasks = [asyncio.create_task(call("greedy")) for _ in range(6)]
+        await settle()
+        tasks += [asyncio.create_task(call("modest")) for _ in range(2)]
+        await settle()
+    await asyncio.gather(*tasks)
+    assert order == ["greedy", "modest", "greedy", "modest", "greedy", "greedy", "greedy", "greedy"]
+
+
+async def test_turns_are_fair_by_device_time_and_not_by_number() -> None:
+    queue = AdmissionQueue(running_max=1, waiting_max=100)
+    order: list[str] = []
+
+    async def call(caller: str, cost_seconds: float) -> None:
+        async with queue.slot(caller=caller, cost_seconds=cost_seconds):
+            order.append(caller)
+
+    async with queue.slot():
+        tasks = [asyncio.create_task(call("large", 8.0)) for _ in range(3)]
+        tasks += [asyncio.create_task(call("small", 1.0)) for _ in range(24)]
+        await settle()
+    await asyncio.gather(*tasks)
+    # When the second large one starts, the small ones have had about as much of the device.
+    second = [index for index, caller in enumerate(order) if caller == "large"][1]
+    assert 7 <= order[:second].count("small") <= 17
+
+
+async def test_one_callers_calls_keep_their_order() -> None:
+    queue = AdmissionQueue(running_max=1, waiting_max=100)
+    order: list[float] = []
+
+    async def call(cost_seconds: float) -> None:
+        async with queue.slot(caller="ann", cost_seconds=cost_seconds):
+            order.append(cost_seconds)
+
+    async with queue.slot():
+        tasks = [asyncio.create_task(call(cost)) for cost in (5.0, 1.0, 3.0)]
+        await settle()
+    await asyncio.gather(*tasks)
+    assert order == [5.0, 1.0, 3.0]
+
+
+async def test_one_caller_may_not_fill_the_queue() -> None:
+    queue, release = AdmissionQueue(running_max=1, waiting_max=10, waiting_per_caller_max=2), asyncio.Event()
+
+    async def call(caller: str) -> None:
+        async with queue.slot(caller=caller):
+            await release.wait()
+
+    tasks = [asyncio.create_task(call("greedy")) for _ in range(3)]
+    await settle()
+    with pytest.raises(ModelBusyError, match="your calls"):
+        await call("greedy")
+    tasks.append(asyncio.create_task(call("modest")))
+    await settle()
+    assert queue.waiting == 3
+    release.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_wait_that_would_be_too_long_is_refused_at_the_door() -> None:
+    queue = AdmissionQueue(running_max=1, waiting_max=10)
+    async with queue.slot(cost_seconds=20.0):
+        with pytest.raises(ModelBusyError, match="would be 10"):
+            async with queue.slot(wait_seconds_max=5.0):
+                pass
+    assert (queue.running, queue.waiting) == (0, 0)
+
+
+async def test_a_wait_that_becomes_too_long_ends_and_leaves_no_place_behind() -> None:
+    queue = AdmissionQueue(running_max=1, waiting_max=10)
+    async with queue.slot(cost_seconds=0.01):
+        with pytest.raises(ModelBusyError, match="as long as it may"):
+            async with queue.slot(wait_seconds_max=0.02):
+                pass
+        assert (queue.running, queue.waiting) == (1, 0)
+    assert (queue.running, queue.waiting) == (0, 0)
+
+
+async def test_places_survive_any_mixture_of_leaving_and_finishing() -> None:
+    rng = random.Random(7)
+    queue = AdmissionQueue(running_max=3, waiting_max=1000)
+    finished = 0
+
+    async def call(caller: str, cost: float) -> None:
+        nonlocal finished
+        async with queue.slot(caller=caller, cost_seconds=cost):
+            assert queue.running <= 3
+            for _ in range(rng.randint(0, 5)):
+                await asyncio.sleep(0)
+            finished += 1
+
+    tasks = [asyncio.create_task(call(rng.choice("abc"), rng.random() * 9)) for _ in range(300)]
+    for _ in range(200):
+        await asyncio.sleep(0)
+        if rng.random() < 0.5:
+            rng.choice(tasks).cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert finished > 100
+    assert (queue.running, queue.waiting) == (0, 0)

@@ -33,8 +33,8 @@ from calotype_runtime.request_body import (
     PART_HEADER_BYTES_MAX,
     PART_HEADERS_MAX,
     PARTS_MAX,
+    BodyReader,
     parse_fields,
-    read_request,
 )
 
 BYTES_MAX = 1_000_000
@@ -65,7 +65,8 @@ async def read(
     @post("/", status_code=200)
     async def handler(request: Request[Any, Any, Any]) -> None:
         try:
-            outcome.append(await read_request(request, ImageGenerationRequest, bytes_max=bytes_max, executor=executor))
+            reader = BodyReader(bytes_max=bytes_max, seconds_max=5.0, sum_bytes_max=2 * bytes_max, executor=executor)
+            outcome.append(await reader.read(request, ImageGenerationRequest))
         except CalotypeError as error:
             outcome.append(error)
 

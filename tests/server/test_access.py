@@ -1,9 +1,12 @@
 """The open door is open to this machine's own programs only; with keys, to whoever has one."""
 
 import re
+import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from server_process import ServerProcess
@@ -68,8 +71,6 @@ def test_a_preflight_from_an_unlisted_origin_is_refused(server: ServerProcess) -
 
 
 def test_a_listed_origin_is_answered_and_allowed(locked: ServerProcess) -> None:
-    import urllib.request
-
     request = urllib.request.Request(
         locked.url + "/v1/images/generations",
         method="OPTIONS",
@@ -105,8 +106,6 @@ def test_without_a_known_key_it_is_401_on_every_path_that_needs_one(
 
 
 def test_probes_and_pictures_need_no_key(locked: ServerProcess) -> None:
-    import urllib.request
-
     assert locked.get("/health")[0] == 200
     assert locked.get("/ready")[0] == 200
     _, answer = locked.post(
@@ -128,6 +127,20 @@ def test_the_callers_name_travels_with_the_call_and_its_key_never(locked: Server
         record = locked.record(f"by-{name}")
         assert record["caller"] == name
         assert key not in "".join(locked.stderr)
+
+
+def test_with_keys_a_request_without_a_host_is_refused_before_any_work(locked: ServerProcess) -> None:
+    body = b'{"prompt": "a fox"}'
+    request = (
+        b"POST /v1/images/generations HTTP/1.0\r\ncontent-type: application/json\r\n"
+        b"authorization: Bearer %s\r\ncontent-length: %d\r\n\r\n%s" % (KEY.encode(), len(body), body)
+    )
+    parts = urlsplit(locked.url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(request)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"Host" in answer
 
 
 @pytest.mark.parametrize(

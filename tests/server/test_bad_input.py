@@ -56,6 +56,8 @@ GENERATIONS = "/v1/images/generations"
         ({"output_compression": 101}, "output_compression"),
         ({"quality": "superb"}, "quality"),
         ({"background": "blue"}, "background"),
+        ({"model": "gpt-image-" + "x" * 1000}, "model"),
+        ({"strength": 1.5}, "strength"),
         ({"image": "aGVsbG8="}, "image"),
         ({"image": "/etc/passwd"}, "image"),
         ({"mask": "aGVsbG8="}, "mask"),
@@ -97,6 +99,7 @@ def test_what_is_no_json_object_is_400(server: ServerProcess, body: bytes) -> No
     status, answer = server.post(GENERATIONS, body)
     assert status == 400
     assert answer["error"]["type"] == "invalid_request_error"
+    assert answer["error"]["param"] is None
 
 
 def test_a_deeply_nested_field_that_is_whole_is_400(server: ServerProcess) -> None:
@@ -130,6 +133,12 @@ def test_another_kind_of_body_is_415(server: ServerProcess, content_type: str) -
     status, answer = server.post(GENERATIONS, b'{"prompt": "a fox"}', content_type=content_type)
     assert status == 415
     assert answer["error"]["message"]
+
+
+@pytest.mark.parametrize("model_id", ["", " ", "gpt-image-" + "x" * 100, "../tintype"])
+def test_an_id_that_nobody_has_is_404_however_it_looks(server: ServerProcess, model_id: str) -> None:
+    status, answer = server.paint(model=model_id)
+    assert (status, answer["error"]["code"]) == (404, "model_not_found")
 
 
 def test_an_unknown_model_is_404_and_names_some_that_exist(server: ServerProcess) -> None:

@@ -49,6 +49,9 @@ def test_generate_says_what_was_not_done_as_asked(server: ServerProcess, tmp_pat
         (["a fox", "-o", "fox.gif"], "gif"),
         (["a fox", "--model", "acme/brush"], "acme/brush"),
         (["", "--seed", "7"], "prompt"),
+        (["a fox", "--guidance", "nan", "--server", "http://127.0.0.1:1"], "guidance_scale"),
+        (["a fox", "--model", "a/b=folder", "--server", "http://127.0.0.1:1"], "--server"),
+        (["a fox", "--model", "black-forest-labs/FLUX.1-dev"], "hf download"),
         (["a fox", "--server", "http://127.0.0.1:1"], "127.0.0.1:1"),
     ],
 )

@@ -1,12 +1,18 @@
 """Listening before loading, dying workers, and ends that leave nothing behind."""
 
+import http.client
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from server_process import ServerProcess, is_alive, until
@@ -87,13 +93,14 @@ def test_a_killed_worker_is_replaced_and_the_pictures_are_the_same() -> None:
         assert server.worker_pids() != [worker]
 
 
-def test_sigterm_lets_the_running_picture_finish() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_lets_the_running_picture_finish(number: signal.Signals) -> None:
     with ServerProcess("--demo") as server:
         server.wait_ready()
         [worker] = server.worker_pids()
         request = Request(server, {"prompt": "a fox", "num_inference_steps": 50, "seed": 1})
         wait_for_work(server)
-        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(number)
         answer = request.answer()
         assert isinstance(answer, tuple)
         assert answer[0] == 200
@@ -102,9 +109,11 @@ def test_sigterm_lets_the_running_picture_finish() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_picture_that_takes_longer_than_may_be_is_given_up(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_picture_that_takes_longer_than_may_be_is_given_up_in_good_order(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     settings = tmp_path / "calotype.toml"
-    settings.write_text("stop_seconds_max = 1")
+    settings.write_text("stop_seconds_max = 1\n[queue]\nrunning_max = 2")
     with ServerProcess("--demo", "--config", str(settings)) as server:
         server.wait_ready()
         [worker] = server.worker_pids()
@@ -115,8 +124,84 @@ def test_a_picture_that_takes_longer_than_may_be_is_given_up(tmp_path: Path, num
         until(lambda: not is_alive(worker), "the worker's end")
         for request in requests:
             answer = request.answer()
-            assert answer
-            assert isinstance(answer, Exception) or answer[0] >= 500
+            assert isinstance(answer, tuple), answer
+            status, body = answer
+            assert (status, body["error"]["code"]) == (503, "engine_error")
+    assert "Traceback" not in "".join(server.stderr)
+    assert [record["status"] for record in server.records() if record["path"].endswith("generations")] == [503] * 4
+
+
+def test_a_caller_that_leaves_stops_its_work(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    settings.write_text("[queue]\nrunning_max = 1\nwaiting_max = 0")
+    with ServerProcess("--demo", "--config", str(settings)) as server:
+        server.wait_ready()
+        connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+        connection.request(
+            "POST",
+            "/v1/images/generations",
+            json.dumps(LONG),
+            {"content-type": "application/json", "x-request-id": "leaving"},
+        )
+        wait_for_work(server)
+        status, body = server.paint()
+        assert (status, body["error"]["code"]) == (429, "model_busy")
+        connection.close()
+        record = server.record("leaving")
+        assert (record["status"], record["error"]) == (499, "CallerLeftError")
+        # Its place is free again at once, and the device is soon idle.
+        assert server.paint()[0] == 200
+        [worker] = server.worker_pids()
+        before = cpu_ticks(worker)
+        time.sleep(0.5)
+        assert cpu_ticks(worker) - before < 10
+
+
+def test_a_busy_server_says_when_to_come_back(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    settings.write_text("[queue]\nrunning_max = 1\nwaiting_max = 0")
+    with ServerProcess("--demo", "--config", str(settings)) as server:
+        server.wait_ready()
+        request = Request(server, LONG)
+        wait_for_work(server)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(
+                urllib.request.Request(
+                    f"{server.url}/v1/images/generations",
+                    data=b'{"prompt": "a fox"}',
+                    headers={"content-type": "application/json"},
+                )
+            )
+        with caught.value as answer:
+            assert answer.code == 429
+            assert 0 < int(answer.headers["retry-after-ms"]) < 60_000
+            assert 0 < int(answer.headers["retry-after"]) < 60
+        server.process.kill()
+        request.answer()
+
+
+def test_a_full_store_is_507_at_the_door_and_base64_goes_on(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    # Room for two pictures of 128x128 as they are reserved; a quarter of it is kept for those who ask for URLs.
+    settings.write_text(f"[files]\nbytes_max = {2 * (128 * 128 * 4 + 65536)}")
+    with ServerProcess("--demo", "--config", str(settings)) as server:
+        server.wait_ready()
+        started = server.paint(n=3, response_format="url")
+        assert (started[0], started[1]["error"]["code"]) == (507, "storage_full")
+        status, answer = server.paint(n=3)
+        assert status == 200
+        assert all("b64_json" in item and "url" not in item for item in answer["data"])
+        assert [(warning["type"], warning["feature"]) for warning in answer["warnings"]] == [("other", "url")]
+        assert server.paint(response_format="url")[0] == 200
+
+
+def test_the_first_answer_to_health_takes_less_than_a_second_of_work() -> None:
+    with ServerProcess() as server:
+        assert server.get("/health")[0] == 200
+        # The processor's time and not the clock's: the machine may be busy with other things (benchmarks/start.py).
+        seconds = cpu_ticks(server.process.pid) / os.sysconf("SC_CLK_TCK")
+        server.process.kill()
+    assert seconds < 1.0
 
 
 def test_a_killed_server_leaves_no_process() -> None:

@@ -39,6 +39,7 @@ RETRY_WAIT_SECONDS_MAX = 60
 """A client that is told to wait longer gives up, or comes back at once: better that it knows."""
 
 DETAIL_CHARACTERS_MAX = 500
+MODEL_ID_CHARACTERS_MAX = 200
 
 _NOBODY = Caller()
 _FORMATS: dict[str, OutputFormat] = {media_type: name for name, media_type in MEDIA_TYPES.items()}
@@ -46,6 +47,7 @@ _PARAMETERS = {"guidance_scale": "guidance", "images": "image"}
 """What this wire calls the abstract call's fields, where it is not the same word."""
 
 _CODES = {
+    400: "bad_request",
     404: "not_found",
     405: "method_not_allowed",
     408: "request_timeout",
@@ -61,6 +63,10 @@ def to_call(
 
     `unknown` are the names of fields that the request's struct does not have.
     """
+    if request.model is not None and len(request.model) > MODEL_ID_CHARACTERS_MAX:
+        raise InvalidCallError(
+            f"model must have at most {MODEL_ID_CHARACTERS_MAX} characters, got {len(request.model)}", parameter="model"
+        )
     if request.stream:
         raise InvalidCallError("stream: streamed answers are not served yet; leave it out", parameter="stream")
     call = ImageModelCall(
@@ -178,6 +184,10 @@ def to_error(error: CalotypeError) -> ErrorAnswer:
             return _refusal(404, message, code="file_not_found")
         case errors.RequestTooLargeError():
             return _refusal(413, message, code="request_too_large")
+        case errors.RequestTimeoutError():
+            # Clients try a 408 again by themselves: a body that was too slow once will be so again.
+            headers = {"x-should-retry": "false"}
+            return _refusal(408, message, code="request_timeout", headers=headers)
         case errors.UnsupportedMediaTypeError():
             return _refusal(415, message, code="unsupported_media_type")
         case errors.ModelBusyError(retry_after_seconds=seconds):
@@ -192,6 +202,8 @@ def to_error(error: CalotypeError) -> ErrorAnswer:
             return _failure(503 if try_again else 500, message, code="engine_error", try_again=try_again)
         case errors.NoImageGeneratedError():
             return _failure(500, message, code="no_image_generated", try_again=False)
+        case errors.CallerLeftError():
+            return _refusal(499, message, code="caller_left")
         case errors.APICallError(is_retryable=try_again):
             return _failure(502, message, code="api_call_failed", try_again=try_again)
         case _:

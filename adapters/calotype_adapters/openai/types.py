@@ -58,7 +58,6 @@ class ImageData(msgspec.Struct, frozen=True, kw_only=True):
     """JSON text, quotes and all: base64 is made once, off the event loop, and copied into the answer as it is."""
     url: str | UnsetType = UNSET
     seed: int
-    revised_prompt: str | UnsetType = UNSET
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):

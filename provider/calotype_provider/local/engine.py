@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
@@ -45,21 +45,29 @@ class Engine(Protocol):
     def stats(self) -> EngineStats:
         """How it stands now. Cheap."""
 
+    def estimate_seconds(self, request: Paint) -> float:
+        """About how long the picture would hold the device, as pictures of its model have so far."""
+
     async def aclose(self, wait_seconds: float) -> None:
         """Take nothing new, let the pictures taken finish for that time, then stop."""
+
+
+SECONDS_MAX = 86_400.0
+PositiveSeconds = Annotated[float, msgspec.Meta(gt=0, le=SECONDS_MAX)]
+"""Not infinite, and a number: a day at most."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The engine's bounds and the worker's means."""
 
-    threads: int | None = None
+    threads: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Threads of torch on the CPU; by default OMP_NUM_THREADS, or else as many as there are usable cores."""
-    requests_max: int = 256
-    start_seconds_max: float = 60.0
-    load_seconds_max: float = 900.0
+    requests_max: Annotated[int, msgspec.Meta(ge=1)] = 256
+    start_seconds_max: PositiveSeconds = 60.0
+    load_seconds_max: PositiveSeconds = 900.0
     """For one model, from the moment that its turn comes."""
-    restarts_max: int = 3
-    restart_window_seconds: float = 300.0
+    restarts_max: Annotated[int, msgspec.Meta(ge=1)] = 3
+    restart_window_seconds: Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)] = 300.0
 
 
 EngineState = Literal["starting", "loading", "ready", "failed", "stopping"]

@@ -26,6 +26,7 @@ from calotype_provider.local.messages import (
     Step,
     WorkerReady,
 )
+from calotype_provider.local.paces import Paces
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Ledger:
         self._requests_max = requests_max
         self._loads: dict[str, LoadModel] = {}
         self._requests: dict[str, _Request] = {}
-        self._seconds_per_picture = 1.0
+        self.paces = Paces()
         self._changed = asyncio.Event()
 
     @property
@@ -73,8 +74,8 @@ class Ledger:
         assert paint.request_id not in self._requests, "two pictures of one id"
         ahead = len(self._requests)
         if ahead >= self._requests_max:
-            seconds = max(1.0, ahead * self._seconds_per_picture)
-            raise ModelBusyError(f"{ahead} pictures wait already", retry_after_seconds=seconds)
+            seconds = sum(self.paces.estimate_seconds(request.paint) for request in self._requests.values())
+            raise ModelBusyError(f"{ahead} pictures wait already", retry_after_seconds=max(1.0, seconds))
         request = self._requests[paint.request_id] = _Request(paint)
         request.mailbox.put(Queued(paint.request_id, ahead))
         return request.mailbox
@@ -150,7 +151,7 @@ class Ledger:
             case Step():
                 request.mailbox.put(event)
             case Painted(milliseconds=milliseconds):
-                self._seconds_per_picture += 0.2 * (milliseconds / 1000 - self._seconds_per_picture)
+                self.paces.learn(request.paint, milliseconds / 1000)
                 self._finish(event.request_id).mailbox.put(event)
             case Cancelled():
                 self._finish(event.request_id).mailbox.put(event)

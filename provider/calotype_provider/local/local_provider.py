@@ -77,6 +77,9 @@ class LocalImageModel:
     def card(self) -> ModelCard:
         return self._card
 
+    def estimate_seconds(self, call: ImageModelCall) -> float:
+        return call.n * self._engine.estimate_seconds(to_paint(call, self._card, 0))
+
     async def do_generate(self, call: ImageModelCall) -> ImageModelResult:
         async with contextlib.aclosing(self.do_stream(call)) as events:
             async for event in events:

@@ -85,7 +85,7 @@ def _read_object(file: Path, *, model_id: str, missing_ok: bool = False) -> dict
         if missing_ok:
             return {}
         raise ModelLoadError(model_id, f"there is no {file.name}: it is no diffusers folder") from error
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise ModelLoadError(model_id, f"{file.name} cannot be read: {error}") from error
 
 

@@ -54,7 +54,7 @@ class SubprocessEngine:
         self._failed = False
         self._stopping = False
         self._restarts = 0
-        self._restart_times: deque[float] = deque()
+        self._restart_times: deque[float] = deque(maxlen=max(1, self._settings.restarts_max))
 
     def start(self) -> None:
         """Begin to start the worker; return at once."""
@@ -63,8 +63,10 @@ class SubprocessEngine:
 
     def submit(self, request: Paint) -> AsyncIterator[EngineEvent]:
         self._refuse_when_over()
+        # Before it is entered: what cannot be sent must not be sent again to every worker to come.
+        frame = encode_frame(request)
         events = self._ledger.admit(request)
-        self._send(request)
+        self._write(frame)
         return events
 
     def cancel(self, request_id: str) -> None:
@@ -101,6 +103,9 @@ class SubprocessEngine:
             worker_pid=self._process.pid if self._process else None,
         )
 
+    def estimate_seconds(self, request: Paint) -> float:
+        return self._ledger.paces.estimate_seconds(request)
+
     async def aclose(self, wait_seconds: float) -> None:
         self._stopping = True
         try:
@@ -119,13 +124,16 @@ class SubprocessEngine:
     async def _supervise(self) -> None:
         try:
             await self._run_worker()
-            while self._may_restart():
+            while True:
+                while not self._may_restart():
+                    await self._give_up()
                 logger.warning("starting the worker again; %d pictures are painted anew", self._ledger.unfinished)
                 await self._run_worker()
-        finally:
-            # However it ends, nobody may wait for a worker that will not come.
-            if not self._stopping:
-                self._give_up()
+        except Exception:
+            # A mistake of ours: nobody may wait for a worker that will not come.
+            logger.critical("the engine's supervisor has failed", exc_info=True)
+            self._fail()
+            raise
 
     async def _run_worker(self) -> None:
         """Start a worker and serve it until it dies. Cancelling ends it."""
@@ -172,24 +180,37 @@ class SubprocessEngine:
         self._ledger.take(event)
 
     def _send(self, command: Command) -> None:
+        self._write(encode_frame(command))
+
+    def _write(self, frame: bytes) -> None:
         """To the worker, if one listens; the next one is told everything when it does."""
         if self._connected and self._process and self._process.stdin:
-            self._process.stdin.write(encode_frame(command))
+            self._process.stdin.write(frame)
 
     def _may_restart(self) -> bool:
-        now = asyncio.get_running_loop().time()
-        while self._restart_times and self._restart_times[0] <= now - self._settings.restart_window_seconds:
-            self._restart_times.popleft()
-        if len(self._restart_times) >= self._settings.restarts_max:
+        if self._restart_wait_seconds() > 0:
             return False
-        self._restart_times.append(now)
+        self._restart_times.append(asyncio.get_running_loop().time())
         self._restarts += 1
         return True
 
-    def _give_up(self) -> None:
-        self._failed = True
+    def _restart_wait_seconds(self) -> float:
+        """How long until another restart is within the bound."""
+        if len(self._restart_times) < self._settings.restarts_max:
+            return 0.0
+        oldest = self._restart_times[-self._settings.restarts_max]
+        return oldest + self._settings.restart_window_seconds - asyncio.get_running_loop().time()
+
+    async def _give_up(self) -> None:
+        """Fail what waits, take nothing new until the window has passed, and then try once more."""
         bounds = (self._settings.restarts_max, self._settings.restart_window_seconds)
-        logger.critical("the worker died again after %d restarts in %g seconds: giving up", *bounds)
+        logger.critical("the worker died again after %d restarts in %g seconds: giving up for now", *bounds)
+        self._fail()
+        await asyncio.sleep(max(0.0, self._restart_wait_seconds()))
+        self._failed = False
+
+    def _fail(self) -> None:
+        self._failed = True
         self._ledger.fail_requests(_GAVE_UP, is_retryable=False)
         self._ledger.notify()
 

@@ -44,7 +44,7 @@ class HttpClient:
                 if response.status != 200:
                     raise APICallError(_message_of(data, response), url=url, status_code=response.status)
                 return msgspec.json.decode(data, type=answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise APICallError(f"the answer is not what was expected: {error}", url=url, status_code=200) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise APICallError(f"{url} cannot be reached: {error or type(error).__name__}", url=url) from error

@@ -11,7 +11,10 @@ from calotype_runtime.image_runtime import ImageRuntime
 
 @get("/files/{name:str}", sync_to_thread=False)
 def get_file(
-    name: FromPath[str], expires: FromQuery[str], signature: FromQuery[str], runtime: NamedDependency[ImageRuntime]
+    name: FromPath[str],
+    runtime: NamedDependency[ImageRuntime],
+    expires: FromQuery[str] = "",
+    signature: FromQuery[str] = "",
 ) -> Response[bytes]:
     """The picture under a name that an answer gave. 404 when the signature is wrong or the time is up."""
     file = runtime.store.get(name, expires=expires, signature=signature)

@@ -13,21 +13,21 @@ from litestar.params import FromPath
 
 from calotype_adapters.openai.convert import to_call, to_model, to_model_list, to_response
 from calotype_adapters.openai.types import ImageGenerationRequest, Model, ModelList
+from calotype_provider.errors import MalformedRequestError
 from calotype_provider.types import Caller, CallWarning
 from calotype_runtime.image_runtime import ImageRuntime, Painting
-from calotype_runtime.request_body import read_request
+from calotype_runtime.leaving import while_caller_waits
 
 
 @post("/v1/images/generations", status_code=200)
 async def create_images(request: Request[Any, Any, Any], runtime: NamedDependency[ImageRuntime]) -> Response[bytes]:
     """Pictures from words."""
     record = request.state.record
-    data, unknown = await read_request(
-        request, ImageGenerationRequest, bytes_max=runtime.settings.body_bytes_max, executor=runtime.codec
-    )
+    origin = _origin(request, runtime)
+    data, unknown = await runtime.bodies.read(request, ImageGenerationRequest)
     call, warnings = to_call(data, caller=Caller(record.caller, record.request_id), unknown=unknown)
-    painting = await runtime.paint(data.model, call, delivery=data.response_format, record=record)
-    origin = runtime.settings.public_url or f"{request.scope['scheme']}://{request.headers['host']}"
+    work = runtime.paint(data.model, call, delivery=data.response_format, record=record)
+    painting = await while_caller_waits(request, work)
     record.warnings = [warning.feature for warning in (*warnings, *painting.result.warnings)]
     with_base64 = data.response_format != "url"
     body = await runtime.in_codec(lambda: _encode(painting, warnings, origin=origin, with_base64=with_base64))
@@ -45,6 +45,16 @@ def list_models(runtime: NamedDependency[ImageRuntime]) -> ModelList:
 def get_model(model_id: FromPath[str], runtime: NamedDependency[ImageRuntime]) -> Model:
     """One model, by its id in any case; ids contain slashes."""
     return to_model(runtime.image_model(model_id.removeprefix("/")).card, created=runtime.started_at)
+
+
+def _origin(request: Request[Any, Any, Any], runtime: ImageRuntime) -> str:
+    """What answers by URL begin with: where this request came to."""
+    if runtime.settings.public_url is not None:
+        return runtime.settings.public_url
+    host = request.headers.get("host")
+    if not host:
+        raise MalformedRequestError("the request has no Host header, so no URL can be made for its answer")
+    return f"{request.scope['scheme']}://{host}"
 
 
 def _encode(painting: Painting, warnings: tuple[CallWarning, ...], *, origin: str, with_base64: bool) -> bytes:
