@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -20,6 +21,8 @@ from calotype_provider.errors import (
     CalotypeError,
     InvalidCallError,
     MalformedRequestError,
+    ModelBusyError,
+    RequestTimeoutError,
     RequestTooLargeError,
     UnsupportedMediaTypeError,
 )
@@ -82,6 +85,42 @@ async def read(
     if isinstance(answer, CalotypeError):
         raise answer
     return answer
+
+
+class _Waiting:
+    """As much of a request as its reader needs: headers, and a body that comes when it is let."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.headers = {"content-type": JSON, **headers}
+        self.arrives = asyncio.Event()
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        await self.arrives.wait()
+        yield b'{"prompt": "a fox"}'
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_given_up(executor: ThreadPoolExecutor) -> None:
+    reader = BodyReader(bytes_max=100, seconds_max=0.02, sum_bytes_max=100, executor=executor)
+    request: Any = _Waiting({"content-length": "19"})
+    with pytest.raises(RequestTimeoutError):
+        await reader.read(request, ImageGenerationRequest)
+
+
+async def test_bodies_that_are_read_at_once_have_a_bound_all_together(executor: ThreadPoolExecutor) -> None:
+    reader = BodyReader(bytes_max=100, seconds_max=5.0, sum_bytes_max=119, executor=executor)
+    # One that does not say how long it is counts as long as any may be.
+    first: Any = _Waiting({})
+    second: Any = _Waiting({"content-length": "19"})
+    third: Any = _Waiting({"content-length": "1"})
+    reading = [asyncio.create_task(reader.read(request, ImageGenerationRequest)) for request in (first, second)]
+    await asyncio.sleep(0)
+    with pytest.raises(ModelBusyError):
+        await reader.read(third, ImageGenerationRequest)
+    first.arrives.set()
+    second.arrives.set()
+    assert [data.prompt for data, _ in await asyncio.gather(*reading)] == ["a fox", "a fox"]
+    third.arrives.set()
+    assert (await reader.read(third, ImageGenerationRequest))[0].prompt == "a fox"
 
 
 async def _serve(handler: Any, messages: list[dict[str, Any]], headers: list[tuple[bytes, bytes]]) -> None:
