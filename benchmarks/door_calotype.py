@@ -11,6 +11,7 @@ import uvicorn
 from benchmarks.door import PICTURE_BYTES
 from calotype_provider.image_model import ImageModel
 from calotype_provider.local.engine import Readiness
+from calotype_provider.local.subprocess_engine import SubprocessEngine
 from calotype_provider.model_card import ModelCard, SizeRange
 from calotype_provider.registry import ProviderRegistry
 from calotype_provider.types import GeneratedImage, ImageModelCall, ImageModelResult, Size
@@ -50,6 +51,7 @@ def main(port: int) -> None:
         settings=settings,
         registry=ProviderRegistry({"bench": ReadyProvider}),
         readiness=lambda: Readiness("ready", "bench/ready", 1.0),
+        engine_stats=SubprocessEngine().stats,
     )
     uvicorn.run(create_app(runtime), host="127.0.0.1", port=port, log_config=None, access_log=False)
 

@@ -20,6 +20,7 @@ from calotype_provider.types import (
 )
 
 IMAGES_PER_CALL_MAX = 10
+PARTIAL_IMAGES_MAX = 3
 
 GuidanceMeaning = Literal["embedding", "true_cfg", "cfg"]
 """What a model's guidance is: a number the model was distilled on, FLUX's true classifier-free guidance (two forwards a
@@ -218,6 +219,7 @@ def check(call: ImageModelCall) -> None:
     _check_integer("n", call.n, 1, IMAGES_PER_CALL_MAX)
     _check_integer("num_inference_steps", call.num_inference_steps, 1, None)
     _check_integer("output_compression", call.output_compression, 0, 100)
+    _check_integer("partial_images", call.partial_images, 0, PARTIAL_IMAGES_MAX)
     _check_integer("seed", call.seed, 0, SEED_MAX)
     if call.seed is not None and call.seed + call.n - 1 > SEED_MAX:
         raise InvalidCallError(

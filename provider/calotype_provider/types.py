@@ -94,6 +94,8 @@ class ImageModelCall(msgspec.Struct, frozen=True, kw_only=True):
     output_format: OutputFormat = "png"
     output_compression: int | None = None
     """0 (smallest file) to 100 (best picture) for JPEG and WebP, as OpenAI's API has it."""
+    partial_images: int = 0
+    """Previews on the way to each image, for those who stream, 0 to 3."""
     provider_options: dict[str, Any] = {}
     """What only one provider understands, by the provider's name."""
     caller: Caller = Caller()

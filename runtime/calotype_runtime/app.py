@@ -8,12 +8,13 @@ from litestar.di import Provide
 from calotype_runtime.door import Door
 from calotype_runtime.error_answers import EXCEPTION_HANDLERS
 from calotype_runtime.image_runtime import ImageRuntime
-from calotype_runtime.routes import files, health, openai
+from calotype_runtime.routes import engine, files, health, openai
 
 ROUTES = (
     openai.create_images,
     openai.list_models,
     openai.get_model,
+    engine.get_engine,
     files.get_file,
     health.health,
     health.ready,

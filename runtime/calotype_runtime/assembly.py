@@ -35,7 +35,9 @@ class Assembly:
         self.default_model_id = default.card.model_id
         self._default_is_local = self.default_model_id in local.model_ids()
         self.registry.add("calotype-stand-in", lambda: StandInProvider(default if settings.demo else None))
-        self.runtime = ImageRuntime(settings=settings, registry=self.registry, readiness=self.readiness)
+        self.runtime = ImageRuntime(
+            settings=settings, registry=self.registry, readiness=self.readiness, engine_stats=self.engine.stats
+        )
 
     def readiness(self) -> Readiness:
         """Whether the default model can paint; one that is not the engine's has nothing to wait for here."""

@@ -13,7 +13,7 @@ import msgspec
 
 from calotype_provider.errors import StorageFullError
 from calotype_provider.image_model import ImageModel
-from calotype_provider.local.engine import Readiness
+from calotype_provider.local.engine import EngineStats, Readiness
 from calotype_provider.registry import ProviderRegistry
 from calotype_provider.types import CallWarning, ImageModelCall, ImageModelResult
 from calotype_runtime.config import Settings
@@ -46,10 +46,18 @@ class Painting(msgspec.Struct, frozen=True):
 
 
 class ImageRuntime:
-    def __init__(self, *, settings: Settings, registry: ProviderRegistry, readiness: Callable[[], Readiness]) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        registry: ProviderRegistry,
+        readiness: Callable[[], Readiness],
+        engine_stats: Callable[[], EngineStats],
+    ) -> None:
         self.settings = settings
         self.registry = registry
         self.readiness = readiness
+        self.engine_stats = engine_stats
         self.started_at = int(time.time())
         self.store = FileStore(bytes_max=settings.files.bytes_max, ttl_seconds=settings.files.ttl_seconds)
         self._store_bytes_for_url = int(settings.files.bytes_max * STORE_SHARE_FOR_URL)

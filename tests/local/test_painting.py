@@ -8,7 +8,7 @@ import torch
 from engine_requests import FLUX, paint
 
 from calotype_provider.local.loader import load_pipeline
-from calotype_provider.local.painting import Pipeline, call_arguments, paint_picture, to_pixels
+from calotype_provider.local.painting import Pipeline, call_arguments, pipeline_arguments, to_pixels
 
 
 @pytest.fixture(scope="module")
@@ -21,24 +21,9 @@ def test_pixels_are_those_of_the_pipeline_itself(pipeline: Pipeline) -> None:
     asked = {name: value for name, value in call_arguments(request).items() if value is not None}
     asked.pop("negative_prompt", None)
     plain = pipeline(**asked).images[0]
-    pixels = paint_picture(pipeline, request, on_step=lambda step: None).pixels
+    pixels = to_pixels(pipeline(**pipeline_arguments(pipeline, request)).images)
     assert pixels.shape == (64, 64, 3)
     assert np.array_equal(pixels, np.asarray(plain))
-
-
-def test_every_step_is_told(pipeline: Pipeline) -> None:
-    steps: list[int] = []
-    paint_picture(pipeline, paint(steps=5), on_step=steps.append)
-    assert steps == [1, 2, 3, 4, 5]
-
-
-def test_what_a_step_raises_ends_the_painting(pipeline: Pipeline) -> None:
-    def stop(step: int) -> None:
-        if step == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        paint_picture(pipeline, paint(steps=1000), on_step=stop)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

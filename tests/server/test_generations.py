@@ -220,6 +220,19 @@ def test_models_are_listed_with_their_cards_and_found_by_id_in_any_case(server: 
         assert (status, model["id"], model["object"]) == (200, model_id, "model")
 
 
+def test_the_engine_tells_how_it_stands(server: ServerProcess) -> None:
+    before = server.get("/v1/engine")[1]
+    assert server.paint(num_inference_steps=3)[0] == 200
+    status, after = server.get("/v1/engine")
+    assert (status, after["state"]) == (200, "ready")
+    [model] = after["models"]
+    assert (model["model_id"], model["state"]) == ("calotype/tintype", "ready")
+    assert 0 < model["resident_bytes"] < 50_000_000
+    assert after["steps_done"] == before["steps_done"] + 3
+    assert (after["waiting"], after["running"], after["restarts"]) == (0, 0, 0)
+    assert after["device"]["forwards"] >= 6
+
+
 def test_a_request_leaves_one_record_without_its_prompt(server: ServerProcess) -> None:
     status, _ = server.post(
         "/v1/images/generations",

@@ -1,50 +1,45 @@
-"""The commands that wait for the worker's engine thread, in their order. Filled and cancelled by its reader thread."""
+"""The commands that wait for the worker's engine thread. Filled by its reader thread; the server bounds them."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 
-from calotype_provider.local.messages import LoadModel, Paint, UnloadModel
-
-Work = LoadModel | UnloadModel | Paint
+from calotype_provider.local.messages import Cancel, Command, LoadModel, Paint, UnloadModel
 
 
 class CommandQueue:
-    """Knows at most one picture as running: the last one that `get` gave, until `done`. The server bounds it."""
+    """Cancellations first, all else in the order in which it came."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Work] = deque()
+        self._cancels: deque[Cancel] = deque()
+        self._waiting: deque[LoadModel | UnloadModel | Paint] = deque()
         self._condition = threading.Condition()
-        self._running: str | None = None
-        self._running_cancelled = False
 
-    def put(self, work: Work) -> None:
+    def put(self, work: LoadModel | UnloadModel | Paint) -> None:
         with self._condition:
             self._waiting.append(work)
             self._condition.notify()
 
-    def get(self) -> Work:
+    def cancel(self, cancel: Cancel) -> bool:
+        """Take the picture out, and say so with True; one that does not wait here is left to the engine thread."""
         with self._condition:
-            self._condition.wait_for(lambda: self._waiting)
-            work = self._waiting.popleft()
-            self._running = work.request_id if isinstance(work, Paint) else None
-            self._running_cancelled = False
-            return work
+            for work in self._waiting:
+                if isinstance(work, Paint) and work.request_id == cancel.request_id:
+                    self._waiting.remove(work)
+                    return True
+            self._cancels.append(cancel)
+            self._condition.notify()
+            return False
 
-    def done(self) -> None:
+    def take(self, *, wait: bool, paints: bool) -> Command | None:
+        """The next command; None when there is none and `wait` is False. Without `paints` a picture is not taken, and
+        nothing behind it."""
         with self._condition:
-            self._running = None
-
-    def cancel(self, request_id: str) -> bool:
-        """Take the picture out, and say so with True; a running one is only marked, and an unknown one ignored."""
-        with self._condition:
-            self._running_cancelled |= request_id == self._running
-            waiting = next((w for w in self._waiting if isinstance(w, Paint) and w.request_id == request_id), None)
-            if waiting is not None:
-                self._waiting.remove(waiting)
-            return waiting is not None
-
-    def is_cancelled(self, request_id: str) -> bool:
-        with self._condition:
-            return self._running_cancelled and self._running == request_id
+            if wait:
+                self._condition.wait_for(lambda: self._cancels or self._waiting)
+            if self._cancels:
+                return self._cancels.popleft()
+            if self._waiting and (paints or not isinstance(self._waiting[0], Paint)):
+                return self._waiting.popleft()
+            return None

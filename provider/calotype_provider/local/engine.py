@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Protocol
 
 import msgspec
 
-from calotype_provider.local.messages import Cancelled, LoadModel, Paint, Painted, Started, Step
+from calotype_provider.local.messages import Cancelled, DeviceStats, LoadModel, Paint, Painted, Preview, Started, Step
 
 
 class Queued(msgspec.Struct, frozen=True, tag="queued"):
@@ -17,7 +17,7 @@ class Queued(msgspec.Struct, frozen=True, tag="queued"):
     position: int
 
 
-EngineEvent = Queued | Started | Step | Painted | Cancelled
+EngineEvent = Queued | Started | Step | Preview | Painted | Cancelled
 
 
 class Engine(Protocol):
@@ -66,6 +66,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     start_seconds_max: PositiveSeconds = 60.0
     load_seconds_max: PositiveSeconds = 900.0
     """For one model, from the moment that its turn comes."""
+    exact: bool = False
+    """Pictures never share a forward: bit-equal to the plain pipeline everywhere, whoever else is painted for."""
+    hang_seconds_min: PositiveSeconds = 60.0
+    """A forward that takes this long, and ten times as long as others like it, ends the worker."""
     restarts_max: Annotated[int, msgspec.Meta(ge=1)] = 3
     restart_window_seconds: Annotated[float, msgspec.Meta(ge=0, le=SECONDS_MAX)] = 300.0
 
@@ -102,6 +106,8 @@ class EngineStats(msgspec.Struct, frozen=True, kw_only=True):
     steps_done: int
     restarts: int
     worker_pid: int | None
+    device: DeviceStats
+    """Of the worker that runs now."""
 
     def readiness(self, model_id: str) -> Readiness:
         """`ready` only when the engine and this very model are."""

@@ -12,9 +12,10 @@ from calotype_provider.local.engine import ModelStats, Queued
 from calotype_provider.local.mailbox import Mailbox
 from calotype_provider.local.messages import (
     Cancelled,
-    Command,
+    DeviceStats,
     Event,
     Failed,
+    Forward,
     LoadModel,
     ModelFailed,
     ModelLoaded,
@@ -22,6 +23,7 @@ from calotype_provider.local.messages import (
     Paint,
     Painted,
     PaintEvent,
+    Preview,
     Started,
     Step,
     WorkerReady,
@@ -33,7 +35,10 @@ from calotype_provider.local.paces import Paces
 class _Request:
     paint: Paint
     mailbox: Mailbox = field(default_factory=Mailbox)
+    sent: bool = False
     started: bool = False
+    suspect: bool = False
+    """A worker died with this picture on its device."""
 
 
 class Ledger:
@@ -45,6 +50,9 @@ class Ledger:
         self._requests_max = requests_max
         self._loads: dict[str, LoadModel] = {}
         self._requests: dict[str, _Request] = {}
+        self._on_device: frozenset[str] = frozenset()
+        """What the worker said last that it would do, and has not come back from."""
+        self.device = DeviceStats()
         self.paces = Paces()
         self._changed = asyncio.Event()
 
@@ -98,10 +106,20 @@ class Ledger:
         self.notify()
         return self._loads.pop(model_id, None) is not None
 
-    def commands(self) -> list[Command]:
-        """What brings a new worker to where the last one was: the models first, then the pictures in their order."""
-        loads = [load for load in self._loads.values() if self.models[load.model_id].state != "failed"]
-        return [*loads, *(request.paint for request in self._requests.values())]
+    def loads(self) -> list[LoadModel]:
+        """What a new worker has to load."""
+        return [load for load in self._loads.values() if self.models[load.model_id].state != "failed"]
+
+    def take_ready(self) -> list[Paint]:
+        """The pictures that the worker may be sent now, and has not been. They count as sent.
+
+        While there are suspects, each is painted alone, so that the one that is fatal takes no other with it.
+        """
+        suspects = [request for request in self._requests.values() if request.suspect]
+        ready = [request for request in suspects[:1] or self._requests.values() if not request.sent]
+        for request in ready:
+            request.sent = True
+        return [request.paint for request in ready]
 
     def take(self, event: Event) -> None:
         """Enter what the worker tells, and pass it on to whoever waits for it."""
@@ -116,14 +134,26 @@ class Ledger:
                 )
             case ModelFailed(model_id=model_id, reason=reason):
                 self._update(model_id, state="failed", reason=reason)
+            case Forward(request_ids=request_ids):
+                self._on_device = frozenset(request_ids)
+            case DeviceStats():
+                self.device = event
             case _:
                 self._deliver(event)
         self.notify()
 
     def start_over(self) -> None:
-        """The worker is gone, and with it what it had done."""
+        """The worker is gone, and with it what it had done. What was on its device is suspected of that."""
+        for request_id in self._on_device & self._requests.keys():
+            if self._requests[request_id].suspect:
+                # It was alone this time.
+                self._finish(request_id).mailbox.fail(EngineError(_FATAL))
+            else:
+                self._requests[request_id].suspect = True
+        self._on_device = frozenset()
+        self.device = DeviceStats()
         for request in self._requests.values():
-            request.started = False
+            request.sent = request.started = False
         for model in self.models.values():
             if model.state != "failed":
                 self.models[model.model_id] = ModelStats(model_id=model.model_id, dtype=model.dtype)
@@ -146,9 +176,10 @@ class Ledger:
             return
         match event:
             case Started():
+                self._on_device = frozenset((event.request_id,))
                 request.started = True
                 request.mailbox.put(event)
-            case Step():
+            case Step() | Preview():
                 request.mailbox.put(event)
             case Painted(milliseconds=milliseconds):
                 self.paces.learn(request.paint, milliseconds / 1000)
@@ -172,3 +203,6 @@ class Ledger:
     def _update(self, model_id: str, **changes: object) -> None:
         if model_id in self.models:
             self.models[model_id] = msgspec.structs.replace(self.models[model_id], **changes)
+
+
+_FATAL = "painting this picture has ended the engine's worker twice, the second time alone; others are not affected"

@@ -11,16 +11,18 @@ from pathlib import Path
 
 from calotype_provider.errors import EngineError, ModelLoadError, NoImageGeneratedError, NoSuchModelError
 from calotype_provider.local.engine import Engine, EngineEvent, Queued
-from calotype_provider.local.messages import Cancelled, LoadModel, Paint, Painted, Started, Step
+from calotype_provider.local.messages import Cancelled, LoadModel, Paint, Painted, Preview, Started, Step
 from calotype_provider.local.model_folder import read_card
 from calotype_provider.model_card import ModelCard
 from calotype_provider.types import (
     CallWarning,
     GeneratedImage,
     ImageEvent,
+    ImageFile,
     ImageFinished,
     ImageModelCall,
     ImageModelResult,
+    ImagePreview,
     ImageQueued,
     ImageStep,
     Size,
@@ -98,6 +100,8 @@ class LocalImageModel:
                             yield ImageQueued(position)
                         case Step(step=step, steps=steps):
                             yield ImageStep(index, step, steps)
+                        case Preview(step=step, data=data, media_type=media_type):
+                            yield ImagePreview(index, step, ImageFile(data, media_type))
                         case Painted():
                             painted[index] = event
                         case Cancelled():
@@ -132,6 +136,7 @@ def to_paint(call: ImageModelCall, card: ModelCard, index: int) -> Paint:
         max_sequence_length=card.max_sequence_length,
         output_format=call.output_format,
         output_compression=call.output_compression,
+        previews=call.partial_images,
     )
 
 

@@ -19,6 +19,14 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 FailureKind = Literal["not_loaded", "out_of_memory", "pipeline", "encoding"]
 
 
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is started with, as its one argument in JSON."""
+
+    threads: int | None = None
+    exact: bool = False
+    hang_seconds_min: float = 60.0
+
+
 class Paint(msgspec.Struct, frozen=True, kw_only=True, tag="paint"):
     """One picture: everything that it depends on, apart from the model's files."""
 
@@ -35,6 +43,8 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag="paint"):
     max_sequence_length: int | None = None
     output_format: OutputFormat = "png"
     output_compression: int | None = None
+    previews: int = 0
+    """How many pictures of what it will look like, evenly spread over its steps."""
 
 
 class LoadModel(msgspec.Struct, frozen=True, kw_only=True, tag="load_model"):
@@ -84,12 +94,28 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     request_id: str
 
 
+class Forward(msgspec.Struct, frozen=True, tag="forward"):
+    """The denoiser is about to run for these pictures, together. If nothing follows, one of them was fatal."""
+
+    request_ids: tuple[str, ...]
+
+
 class Step(msgspec.Struct, frozen=True, tag="step"):
     """`step` of `steps` denoising steps are done."""
 
     request_id: str
     step: int
     steps: int
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
+    """What the picture will look like, as far as that is known after `step` of `steps` steps."""
+
+    request_id: str
+    step: int
+    steps: int
+    data: bytes
+    media_type: str
 
 
 class Painted(msgspec.Struct, frozen=True, kw_only=True, tag="painted"):
@@ -115,8 +141,22 @@ class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
     request_id: str
 
 
-PaintEvent = Started | Step | Painted | Failed | Cancelled
-Event = WorkerReady | ModelLoading | ModelLoaded | ModelFailed | PaintEvent
+class DeviceStats(msgspec.Struct, frozen=True, kw_only=True, tag="device_stats"):
+    """What the worker has done since it began."""
+
+    forwards: int = 0
+    rows: int = 0
+    """Denoiser calls that the forwards answered, counted by rows."""
+    batch_sizes: dict[int, int] = {}
+    """Pictures in a forward -> how many forwards had so many."""
+    splits: int = 0
+    """Forwards that failed for several pictures and were tried again in halves."""
+    prompt_cache_hits: int = 0
+    prompt_cache_misses: int = 0
+
+
+PaintEvent = Started | Step | Preview | Painted | Failed | Cancelled
+Event = WorkerReady | ModelLoading | ModelLoaded | ModelFailed | Forward | DeviceStats | PaintEvent
 
 _encoder = msgspec.msgpack.Encoder()
 _commands = msgspec.msgpack.Decoder(Command)

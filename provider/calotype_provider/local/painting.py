@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +12,9 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from calotype_provider.local.messages import Paint
+
+Pixels = NDArray[np.uint8]
+"""[height, width, 3]"""
 
 
 class Pipeline(Protocol):
@@ -24,25 +26,11 @@ class Pipeline(Protocol):
     def __call__(self, **arguments: Any) -> Any: ...
 
 
-@dataclass(frozen=True)
-class Picture:
-    """Pixels are [height, width, 3]."""
-
-    pixels: NDArray[np.uint8]
-    prompt_tokens_unread: int
-
-
-def paint_picture(pipeline: Pipeline, paint: Paint, *, on_step: Callable[[int], None]) -> Picture:
-    """`on_step` is told how many steps are done; what it raises ends the painting."""
-
-    def after_step(_pipeline: object, index: int, _timestep: object, _tensors: object) -> dict[str, Any]:
-        on_step(index + 1)
-        return {}
-
-    asked = {**call_arguments(paint), "output_type": "pt", "callback_on_step_end": after_step}
+def pipeline_arguments(pipeline: Pipeline, paint: Paint) -> dict[str, Any]:
+    """What the pipeline's own `__call__` takes of the request."""
+    asked = {**call_arguments(paint), "output_type": "pt"}
     accepted = inspect.signature(type(pipeline).__call__).parameters
-    output = pipeline(**{name: value for name, value in asked.items() if name in accepted and value is not None})
-    return Picture(to_pixels(output.images), prompt_tokens_unread(pipeline, paint))
+    return {name: value for name, value in asked.items() if name in accepted and value is not None}
 
 
 def call_arguments(paint: Paint) -> dict[str, Any]:
@@ -71,12 +59,12 @@ def prompt_tokens_unread(pipeline: Pipeline, paint: Paint) -> int:
     return max(0, tokens - (paint.max_sequence_length or tokenizers[-1].model_max_length))
 
 
-def to_pixels(images: torch.Tensor) -> NDArray[np.uint8]:
+def to_pixels(images: torch.Tensor) -> Pixels:
     """[1, 3, height, width] from 0 to 1 -> [height, width, 3] from 0 to 255, as diffusers' own PIL output has them."""
     # Widened first: bfloat16 cannot hold 255 apart from 256.
     picture = images[0].float()
     if not bool(torch.isfinite(picture).all()):
         raise ValueError("the model painted values that are not numbers")
     scaled = picture.clamp(0, 1).mul(255).round().to(torch.uint8)
-    pixels: NDArray[np.uint8] = scaled.permute(1, 2, 0).contiguous().cpu().numpy()
+    pixels: Pixels = scaled.permute(1, 2, 0).contiguous().cpu().numpy()
     return pixels

@@ -12,6 +12,8 @@ from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
+import msgspec
+
 from calotype_provider.errors import EngineError, ModelLoadError
 from calotype_provider.local.engine import EngineEvent, EngineSettings, EngineState, EngineStats
 from calotype_provider.local.ledger import Ledger
@@ -27,6 +29,7 @@ from calotype_provider.local.messages import (
     Paint,
     UnloadModel,
     WorkerReady,
+    WorkerSettings,
     encode_frame,
     read_event,
 )
@@ -45,8 +48,12 @@ class SubprocessEngine:
         self, settings: EngineSettings | None = None, *, worker_command: Sequence[str] = WORKER_COMMAND
     ) -> None:
         self._settings = settings or EngineSettings()
-        threads = self._settings.threads
-        self._command = (*worker_command, *(("--threads", str(threads)) if threads else ()))
+        worker_settings = WorkerSettings(
+            threads=self._settings.threads,
+            exact=self._settings.exact,
+            hang_seconds_min=self._settings.hang_seconds_min,
+        )
+        self._command = (*worker_command, msgspec.json.encode(worker_settings).decode())
         self._ledger = Ledger(requests_max=self._settings.requests_max)
         self._process: Process | None = None
         self._connected = False
@@ -64,9 +71,9 @@ class SubprocessEngine:
     def submit(self, request: Paint) -> AsyncIterator[EngineEvent]:
         self._refuse_when_over()
         # Before it is entered: what cannot be sent must not be sent again to every worker to come.
-        frame = encode_frame(request)
+        encode_frame(request)
         events = self._ledger.admit(request)
-        self._write(frame)
+        self._send_ready()
         return events
 
     def cancel(self, request_id: str) -> None:
@@ -101,6 +108,7 @@ class SubprocessEngine:
             steps_done=self._ledger.steps_done,
             restarts=self._restarts,
             worker_pid=self._process.pid if self._process else None,
+            device=self._ledger.device,
         )
 
     def estimate_seconds(self, request: Paint) -> float:
@@ -171,21 +179,25 @@ class SubprocessEngine:
         match event:
             case WorkerReady():
                 self._connected = True
-                for command in self._ledger.commands():
-                    self._send(command)
+                for load in self._ledger.loads():
+                    self._send(load)
             case ModelLoaded():
                 logger.info("model %s is ready (%s, revision %s)", event.model_id, event.device, event.revision)
             case ModelFailed():
                 logger.error("model %s cannot be loaded: %s", event.model_id, event.reason)
         self._ledger.take(event)
+        self._send_ready()
+
+    def _send_ready(self) -> None:
+        """The pictures whose turn has come: after a crash the suspects go first, one by one."""
+        if self._connected:
+            for paint in self._ledger.take_ready():
+                self._send(paint)
 
     def _send(self, command: Command) -> None:
-        self._write(encode_frame(command))
-
-    def _write(self, frame: bytes) -> None:
         """To the worker, if one listens; the next one is told everything when it does."""
         if self._connected and self._process and self._process.stdin:
-            self._process.stdin.write(frame)
+            self._process.stdin.write(encode_frame(command))
 
     def _may_restart(self) -> bool:
         if self._restart_wait_seconds() > 0:

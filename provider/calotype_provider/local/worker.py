@@ -5,45 +5,35 @@ It ends when its stdin does, whatever it is doing: nobody is left to paint for.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
 
 from calotype_provider.errors import ModelLoadError
 from calotype_provider.local.command_queue import CommandQueue
 from calotype_provider.local.messages import (
-    Cancelled,
+    Cancel,
     Failed,
-    FailureKind,
     LoadModel,
     ModelFailed,
     ModelLoaded,
     ModelLoading,
     Paint,
-    Painted,
-    Started,
-    Step,
     UnloadModel,
     WorkerReady,
+    WorkerSettings,
 )
 from calotype_provider.local.worker_pipes import Outbox, read_commands, take_pipes
-from calotype_provider.types import MEDIA_TYPES
 
 if TYPE_CHECKING:
     from calotype_provider.local.loader import LoadedPipeline
-    from calotype_provider.local.painting import Picture
+    from calotype_provider.local.painter import Painter
 
-ENCODING_THREADS = 2
-ENCODING_PICTURES_MAX = 4
-"""Painted pictures held in memory for the encoders; the engine thread waits when there are more."""
-
-MESSAGE_CHARACTERS_MAX = 500
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -56,32 +46,39 @@ OFFLINE = {
 logger = logging.getLogger("calotype.worker")
 
 
-class PaintingCancelled(Exception):
-    """Raised into a pipeline, between two steps."""
-
-
 class Worker:
-    """The engine thread: takes one command after the other, and paints one picture at a time."""
+    """The engine thread: takes commands between two steps of the pictures that it paints."""
 
-    def __init__(self, queue: CommandQueue, outbox: Outbox, *, threads: int | None) -> None:
+    def __init__(self, queue: CommandQueue, outbox: Outbox, settings: WorkerSettings) -> None:
         self._queue = queue
         self._outbox = outbox
-        self._threads = threads
-        self._torch_prepared = False
+        self._settings = settings
         self._models: dict[str, LoadedPipeline] = {}
-        self._encoders = ThreadPoolExecutor(ENCODING_THREADS, thread_name_prefix="encoder")
-        self._encoder_slots = threading.BoundedSemaphore(ENCODING_PICTURES_MAX)
+        self._painter: Painter | None = None
 
     def run(self) -> NoReturn:
         while True:
-            match self._queue.get():
-                case LoadModel() as load:
-                    self._load(load)
+            self._take_commands()
+            if self._painter is not None and self._painter.has_work:
+                self._painter.run_step()
+
+    def _take_commands(self) -> None:
+        """All that there are; waits for one when nothing is being painted."""
+        while True:
+            busy = self._painter is not None and self._painter.has_work
+            command = self._queue.take(wait=not busy, paints=self._painter is None or self._painter.has_room)
+            match command:
+                case None:
+                    return
+                case LoadModel():
+                    self._load(command)
                 case UnloadModel(model_id=model_id):
-                    self._models.pop(model_id, None)
-                case Paint() as paint:
-                    self._paint(paint)
-                    self._queue.done()
+                    self._unload(model_id)
+                case Paint():
+                    self._paint(command)
+                case Cancel(request_id=request_id):
+                    if self._painter is not None:
+                        self._painter.cancel(request_id)
 
     def _load(self, load: LoadModel) -> None:
         self._outbox.send(ModelLoading(load.model_id, 0.0))
@@ -90,8 +87,10 @@ class Worker:
         except ModelLoadError as error:
             self._outbox.send(ModelFailed(load.model_id, error.reason))
         except Exception as error:  # A folder can fail in any way that its libraries know; other models live on.
+            from calotype_provider.local.paint_listener import described
+
             logger.exception("model %s cannot be loaded", load.model_id)
-            self._outbox.send(ModelFailed(load.model_id, _described(error, without=load.folder)))
+            self._outbox.send(ModelFailed(load.model_id, described(error, without=load.folder)))
         else:
             self._models[load.model_id] = loaded
             facts = (loaded.revision, loaded.resident_bytes, loaded.dtype, loaded.device)
@@ -100,10 +99,12 @@ class Worker:
     def _load_pipeline(self, load: LoadModel) -> LoadedPipeline:
         # Imported here, seconds after the server has heard that the worker is there.
         from calotype_provider.local import loader, painting
+        from calotype_provider.local.painter import Painter
 
-        if not self._torch_prepared:
-            loader.prepare_torch(self._threads)
-            self._torch_prepared = True
+        if self._painter is None:
+            loader.prepare_torch(self._settings.threads)
+            settings = self._settings
+            self._painter = Painter(self._outbox, exact=settings.exact, hang_seconds_min=settings.hang_seconds_min)
 
         def tell(progress: float) -> None:
             self._outbox.send(ModelLoading(load.model_id, 0.3 + 0.6 * progress))
@@ -112,81 +113,32 @@ class Worker:
         loaded = loader.load_pipeline(Path(load.folder), model_id=load.model_id, dtype=load.dtype, on_progress=tell)
         tell(1.0)
         if load.warm_up is not None:
-            painting.paint_picture(loaded.pipeline, load.warm_up, on_step=lambda step: None)
+            loaded.pipeline(**painting.pipeline_arguments(loaded.pipeline, load.warm_up))
         return loaded
+
+    def _unload(self, model_id: str) -> None:
+        # Pictures of it that are being painted keep it until they end.
+        self._models.pop(model_id, None)
+        if self._painter is not None:
+            self._painter.forget(model_id)
 
     def _paint(self, paint: Paint) -> None:
         loaded = self._models.get(paint.model_id)
-        if loaded is None:
-            return self._fail(paint, "not_loaded", "it is not loaded")
-        self._outbox.send(Started(paint.request_id))
-        started = time.perf_counter()
-        try:
-            picture = self._paint_picture(paint, loaded)
-        except PaintingCancelled:
-            self._outbox.send(Cancelled(paint.request_id))
-        except Exception as error:  # Whatever a pipeline raises ends this picture only.
-            # Logged and dropped: a kept exception keeps the frames that it came through, and their tensors.
-            logger.exception("request %s failed", paint.request_id)
-            kind: FailureKind = "out_of_memory" if type(error).__name__ == "OutOfMemoryError" else "pipeline"
-            self._fail(paint, kind, _described(error))
+        if loaded is None or self._painter is None:
+            self._outbox.send(Failed(paint.request_id, "not_loaded", "it is not loaded"))
         else:
-            self._encoder_slots.acquire()
-            self._encoders.submit(self._encode, paint, loaded, picture, started)
-
-    def _paint_picture(self, paint: Paint, loaded: LoadedPipeline) -> Picture:
-        from calotype_provider.local import painting
-
-        def on_step(step: int) -> None:
-            if self._queue.is_cancelled(paint.request_id):
-                raise PaintingCancelled
-            self._outbox.send(Step(paint.request_id, step, paint.num_inference_steps))
-
-        return painting.paint_picture(loaded.pipeline, paint, on_step=on_step)
-
-    def _encode(self, paint: Paint, loaded: LoadedPipeline, picture: Picture, started: float) -> None:
-        """On an encoder's thread, while the next picture is painted."""
-        from calotype_provider.local import encoding
-
-        try:
-            data = encoding.encode(picture.pixels, paint.output_format, compression=paint.output_compression)
-            painted = Painted(
-                request_id=paint.request_id,
-                data=data,
-                media_type=MEDIA_TYPES[paint.output_format],
-                milliseconds=round((time.perf_counter() - started) * 1000, 1),
-                model_revision=loaded.revision,
-                dtype=loaded.dtype,
-                prompt_tokens_unread=picture.prompt_tokens_unread,
-            )
-            self._outbox.send(painted)
-        except Exception as error:  # Nobody looks into the pool's futures: what is not told here is waited for forever.
-            logger.exception("request %s cannot be encoded", paint.request_id)
-            self._fail(paint, "encoding", _described(error))
-        finally:
-            self._encoder_slots.release()
-
-    def _fail(self, paint: Paint, kind: FailureKind, message: str) -> None:
-        self._outbox.send(Failed(paint.request_id, kind, message))
-
-
-def _described(error: Exception, *, without: str | None = None) -> str:
-    """The error in a line for a caller, who has no business with the paths of this machine."""
-    text = f"{type(error).__name__}: {error}"
-    return (text.replace(without, "the model's folder") if without else text)[:MESSAGE_CHARACTERS_MAX]
+            self._painter.add(paint, loaded)
 
 
 def main() -> NoReturn:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int)
-    threads: int | None = parser.parse_args().threads
+    settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings) if len(sys.argv) > 1 else WorkerSettings()
     commands, events = take_pipes()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.environ.update(OFFLINE)
     queue, outbox = CommandQueue(), Outbox(events)
     threading.Thread(target=read_commands, args=(commands, queue, outbox), name="reader", daemon=True).start()
     outbox.send(WorkerReady())
-    Worker(queue, outbox, threads=threads).run()
+    Worker(queue, outbox, settings).run()
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def read_commands(stream: BinaryIO, queue: CommandQueue, outbox: Outbox) -> NoRe
         while (command := read_command(stream)) is not None:
             if not isinstance(command, Cancel):
                 queue.put(command)
-            elif queue.cancel(command.request_id):
+            elif queue.cancel(command):
                 outbox.send(Cancelled(command.request_id))
         status = 0
     except (FrameError, OSError, MemoryError) as error:

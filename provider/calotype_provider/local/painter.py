@@ -1,0 +1,122 @@
+"""The pictures on the device, many at a time: the hub paints them, the scheduler orders, a watchdog looks on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import torch
+
+from calotype_provider.local.forward_meter import ForwardCost
+from calotype_provider.local.hub import Hub
+from calotype_provider.local.hub_request import HubRequest
+from calotype_provider.local.loader import LoadedPipeline
+from calotype_provider.local.messages import DeviceStats, Forward, Paint, Started
+from calotype_provider.local.paint_listener import EncoderPool, PaintListener
+from calotype_provider.local.painting import pipeline_arguments
+from calotype_provider.local.scheduling import Scheduler
+from calotype_provider.local.step_costs import StepCosts, StepShape
+from calotype_provider.local.waiting_call import WaitingCall
+from calotype_provider.local.watchdog import Watchdog
+from calotype_provider.local.worker_pipes import Outbox
+
+PICTURES_MAX = 32
+"""In the hub at once: each holds its latents and its encoded prompt."""
+
+FORWARD_TIMES_MAX = 10.0
+"""How many times longer than the table says a forward may take before the device counts as hanging."""
+
+STATS_SECONDS_MIN = 0.25
+
+
+class Painter:
+    """Belongs to the engine thread, which calls `run_step` as long as there is something to do."""
+
+    def __init__(self, outbox: Outbox, *, exact: bool, hang_seconds_min: float) -> None:
+        self._outbox = outbox
+        self._exact = exact
+        self._hang_seconds_min = hang_seconds_min
+        # Where a row depends on its batch by rounding, nothing is merged before somebody has measured that it pays.
+        self._costs = StepCosts(explores=not torch.cuda.is_available())
+        self._scheduler = Scheduler(self._costs)
+        self._hub = Hub(self._choose, on_forward=self._learn)
+        self._watchdog = Watchdog()
+        self._encoders = EncoderPool()
+        self._running: set[str] = set()
+        self._stats_sent = 0.0
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._running)
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._running) < PICTURES_MAX
+
+    def add(self, paint: Paint, loaded: LoadedPipeline) -> None:
+        """Hand the picture to the hub. What becomes of it goes to the outbox."""
+
+        def on_begin() -> None:
+            # Its prompt is encoded now, which is no forward that the table knows.
+            self._watchdog.expect("the beginning of a picture", seconds_max=FORWARD_TIMES_MAX * self._hang_seconds_min)
+            self._outbox.send(Started(paint.request_id))
+
+        def on_end() -> None:
+            self._running.discard(paint.request_id)
+            self._scheduler.remove(paint.request_id)
+
+        request = HubRequest(
+            request_id=paint.request_id,
+            model_id=paint.model_id,
+            pipeline=loaded.pipeline,
+            arguments=pipeline_arguments(loaded.pipeline, paint),
+            exact=self._exact,
+            previews=paint.previews,
+        )
+        listener = PaintListener(
+            paint, loaded, outbox=self._outbox, encoders=self._encoders, on_begin=on_begin, on_end=on_end
+        )
+        self._hub.submit(request, listener)
+        self._running.add(paint.request_id)
+
+    def cancel(self, request_id: str) -> None:
+        self._hub.cancel(request_id)
+
+    def forget(self, model_id: str) -> None:
+        """The model is unloaded."""
+        self._costs.forget(model_id)
+
+    def run_step(self) -> None:
+        """One forward, or the beginning of one picture."""
+        self._hub.run_step()
+        self._watchdog.relax()
+        now = time.monotonic()
+        if not self._running or now - self._stats_sent > STATS_SECONDS_MIN:
+            self._stats_sent = now
+            self._outbox.send(self._stats())
+
+    def _choose(self, waiting: Sequence[WaitingCall]) -> Sequence[WaitingCall]:
+        chosen = self._scheduler.next_batch(waiting, time.monotonic())
+        expected = self._costs.seconds(_shape(chosen[0]), len(chosen))
+        seconds_max = max(self._hang_seconds_min, FORWARD_TIMES_MAX * expected)
+        self._watchdog.expect(f"a forward for {len(chosen)} pictures", seconds_max=seconds_max)
+        self._outbox.send(Forward(tuple(call.request_id for call in chosen)))
+        return chosen
+
+    def _learn(self, calls: Sequence[WaitingCall], cost: ForwardCost) -> None:
+        self._costs.measured(_shape(calls[0]), len(calls), seconds=cost.seconds, peak_bytes=cost.peak_bytes)
+
+    def _stats(self) -> DeviceStats:
+        stats = self._hub.stats()
+        return DeviceStats(
+            forwards=stats.forwards,
+            rows=stats.rows,
+            batch_sizes=stats.batch_sizes,
+            splits=stats.splits,
+            prompt_cache_hits=stats.prompts.hits,
+            prompt_cache_misses=stats.prompts.misses,
+        )
+
+
+def _shape(call: WaitingCall) -> StepShape:
+    return StepShape(call.model_id, max(1, call.tokens))
