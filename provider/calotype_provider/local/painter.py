@@ -14,7 +14,7 @@ from calotype_provider.local.loader import LoadedPipeline
 from calotype_provider.local.messages import DeviceStats, Forward, Paint, Started
 from calotype_provider.local.paint_listener import EncoderPool, PaintListener
 from calotype_provider.local.painting import pipeline_arguments
-from calotype_provider.local.scheduling import Scheduler
+from calotype_provider.local.scheduling import Scheduler, StepRequest
 from calotype_provider.local.step_costs import StepCosts, StepShape
 from calotype_provider.local.waiting_call import WaitingCall
 from calotype_provider.local.watchdog import Watchdog
@@ -42,7 +42,8 @@ class Painter:
         self._hub = Hub(self._choose, on_forward=self._learn)
         self._watchdog = Watchdog()
         self._encoders = EncoderPool()
-        self._running: set[str] = set()
+        self._running: dict[str, Paint] = {}
+        self._announced: set[str] = set()
         self._stats_sent = 0.0
 
     @property
@@ -62,7 +63,8 @@ class Painter:
             self._outbox.send(Started(paint.request_id))
 
         def on_end() -> None:
-            self._running.discard(paint.request_id)
+            self._running.pop(paint.request_id, None)
+            self._announced.discard(paint.request_id)
             self._scheduler.remove(paint.request_id)
 
         request = HubRequest(
@@ -77,7 +79,7 @@ class Painter:
             paint, loaded, outbox=self._outbox, encoders=self._encoders, on_begin=on_begin, on_end=on_end
         )
         self._hub.submit(request, listener)
-        self._running.add(paint.request_id)
+        self._running[paint.request_id] = paint
 
     def cancel(self, request_id: str) -> None:
         self._hub.cancel(request_id)
@@ -96,12 +98,25 @@ class Painter:
             self._outbox.send(self._stats())
 
     def _choose(self, waiting: Sequence[WaitingCall]) -> Sequence[WaitingCall]:
-        chosen = self._scheduler.next_batch(waiting, time.monotonic())
+        now = time.monotonic()
+        for call in waiting:
+            self._announce(call, now)
+        chosen = self._scheduler.next_batch(waiting, now)
         expected = self._costs.seconds(_shape(chosen[0]), len(chosen))
         seconds_max = max(self._hang_seconds_min, FORWARD_TIMES_MAX * expected)
         self._watchdog.expect(f"a forward for {len(chosen)} pictures", seconds_max=seconds_max)
         self._outbox.send(Forward(tuple(call.request_id for call in chosen)))
         return chosen
+
+    def _announce(self, call: WaitingCall, now: float) -> None:
+        """Tell the scheduler of a picture when its first call waits: only then is known what its calls cost."""
+        if call.request_id in self._announced:
+            return
+        self._announced.add(call.request_id)
+        # FLUX's and Qwen-Image's true guidance asks the denoiser twice a step, the second time without the prompt.
+        calls_per_step = 2 if (self._running[call.request_id].true_cfg_scale or 0.0) > 1.0 else 1
+        calls = calls_per_step * max(1, call.steps_left)
+        self._scheduler.add(StepRequest(request_id=call.request_id, shape=_shape(call), calls=calls), now)
 
     def _learn(self, calls: Sequence[WaitingCall], cost: ForwardCost) -> None:
         self._costs.measured(_shape(calls[0]), len(calls), seconds=cost.seconds, peak_bytes=cost.peak_bytes)
