@@ -44,6 +44,7 @@ class Painter:
         self._encoders = EncoderPool()
         self._running: dict[str, Paint] = {}
         self._announced: set[str] = set()
+        self._warming_up = False
         self._stats_sent = 0.0
 
     @property
@@ -59,13 +60,11 @@ class Painter:
 
         def on_begin() -> None:
             # Its prompt is encoded now, which is no forward that the table knows.
-            self._watchdog.expect("the beginning of a picture", seconds_max=FORWARD_TIMES_MAX * self._hang_seconds_min)
+            self._expect("the beginning of a picture", seconds_max=FORWARD_TIMES_MAX * self._hang_seconds_min)
             self._outbox.send(Started(paint.request_id))
 
         def on_end() -> None:
-            self._running.pop(paint.request_id, None)
-            self._announced.discard(paint.request_id)
-            self._scheduler.remove(paint.request_id)
+            self._forget_picture(paint.request_id)
 
         request = HubRequest(
             request_id=paint.request_id,
@@ -80,6 +79,27 @@ class Painter:
         )
         self._hub.submit(request, listener)
         self._running[paint.request_id] = paint
+
+    def warm_up(self, paint: Paint, loaded: LoadedPipeline) -> None:
+        """Paint it and throw it away: the model can paint then, and the table knows what its steps cost.
+
+        Raises what the pipeline raises. The watchdog does not look: nobody knows yet how long a step may take.
+        """
+        listener = _WarmUp()
+        arguments = pipeline_arguments(loaded.pipeline, paint)
+        request = HubRequest(
+            request_id=paint.request_id, model_id=paint.model_id, pipeline=loaded.pipeline, arguments=arguments
+        )
+        self._hub.submit(request, listener)
+        self._running[paint.request_id] = paint
+        self._warming_up = True
+        while not listener.ended:
+            # Others that are being painted go on meanwhile.
+            self._hub.run_step()
+        self._warming_up = False
+        self._forget_picture(paint.request_id)
+        if listener.error is not None:
+            raise listener.error
 
     def cancel(self, request_id: str) -> None:
         self._hub.cancel(request_id)
@@ -104,9 +124,18 @@ class Painter:
         chosen = self._scheduler.next_batch(waiting, now)
         expected = self._costs.seconds(_shape(chosen[0]), len(chosen))
         seconds_max = max(self._hang_seconds_min, FORWARD_TIMES_MAX * expected)
-        self._watchdog.expect(f"a forward for {len(chosen)} pictures", seconds_max=seconds_max)
+        self._expect(f"a forward for {len(chosen)} pictures", seconds_max=seconds_max)
         self._outbox.send(Forward(tuple(call.request_id for call in chosen)))
         return chosen
+
+    def _expect(self, what: str, *, seconds_max: float) -> None:
+        if not self._warming_up:
+            self._watchdog.expect(what, seconds_max=seconds_max)
+
+    def _forget_picture(self, request_id: str) -> None:
+        self._running.pop(request_id, None)
+        self._announced.discard(request_id)
+        self._scheduler.remove(request_id)
 
     def _announce(self, call: WaitingCall, now: float) -> None:
         """Tell the scheduler of a picture when its first call waits: only then is known what its calls cost."""
@@ -135,3 +164,26 @@ class Painter:
 
 def _shape(call: WaitingCall) -> StepShape:
     return StepShape(call.model_id, max(1, call.tokens))
+
+
+class _WarmUp:
+    """Hears of a picture that nobody asked for."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.error: BaseException | None = None
+
+    def on_begin(self) -> None:
+        pass
+
+    def on_step(self, step: int, steps: int) -> None:
+        pass
+
+    def on_preview(self, step: int, images: torch.Tensor) -> None:
+        pass
+
+    def on_done(self, output: object) -> None:
+        self.ended = True
+
+    def on_error(self, error: BaseException) -> None:
+        self.ended, self.error = True, error

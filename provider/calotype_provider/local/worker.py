@@ -98,7 +98,7 @@ class Worker:
 
     def _load_pipeline(self, load: LoadModel) -> LoadedPipeline:
         # Imported here, seconds after the server has heard that the worker is there.
-        from calotype_provider.local import loader, painting
+        from calotype_provider.local import loader
         from calotype_provider.local.painter import Painter
 
         if self._painter is None:
@@ -113,7 +113,7 @@ class Worker:
         loaded = loader.load_pipeline(Path(load.folder), model_id=load.model_id, dtype=load.dtype, on_progress=tell)
         tell(1.0)
         if load.warm_up is not None:
-            loaded.pipeline(**painting.pipeline_arguments(loaded.pipeline, load.warm_up))
+            self._painter.warm_up(load.warm_up, loaded)
         return loaded
 
     def _unload(self, model_id: str) -> None:
