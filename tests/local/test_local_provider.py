@@ -53,8 +53,10 @@ async def test_the_result_says_what_it_depends_on(provider: LocalProvider) -> No
     metadata = result.provider_metadata["calotype"]
     loaded = next(stats for stats in provider.engine.stats().models if stats.model_id == TINTYPE)
     assert result.model_id == TINTYPE
-    assert metadata["model_revision"] == loaded.revision
-    assert metadata["dtype"] == "bfloat16"
+    made_with = metadata["made_with"]
+    assert made_with["model_revision"] == loaded.revision
+    assert (made_with["dtype"], made_with["device"], made_with["exact"]) == ("bfloat16", "cpu", False)
+    assert made_with["torch"].startswith("2.")
     assert [(image["seed"], image["size"], image["steps"]) for image in metadata["images"]] == [
         (3, "128x128", 2),
         (4, "128x128", 2),

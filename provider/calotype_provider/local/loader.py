@@ -12,7 +12,7 @@ import torch
 import transformers
 from diffusers import DiffusionPipeline
 
-from calotype_provider.local.messages import Dtype
+from calotype_provider.local.messages import Dtype, MadeWith
 from calotype_provider.local.model_folder import check_weights, revision_of
 from calotype_provider.local.painting import Pipeline
 
@@ -30,6 +30,16 @@ class LoadedPipeline:
     dtype: Dtype
     device: str
     resident_bytes: int
+
+    def made_with(self, *, exact: bool) -> MadeWith:
+        return MadeWith(
+            model_revision=self.revision,
+            dtype=self.dtype,
+            device=self.device,
+            exact=exact,
+            torch=str(torch.__version__),
+            diffusers=diffusers.__version__,
+        )
 
 
 def prepare_torch(threads: int | None) -> None:

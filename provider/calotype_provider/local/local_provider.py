@@ -9,6 +9,8 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from calotype_provider.errors import EngineError, ModelLoadError, NoImageGeneratedError, NoSuchModelError
 from calotype_provider.local.engine import Engine, EngineEvent, Queued
 from calotype_provider.local.messages import Cancelled, LoadModel, Paint, Painted, Preview, Started, Step
@@ -184,9 +186,7 @@ def _result(model_id: str, paints: Sequence[Paint], painted: Sequence[Painted]) 
         ),
         model_id=model_id,
         warnings=_unread_warnings(painted[0]),
-        provider_metadata={
-            "calotype": {"images": images, "model_revision": painted[0].model_revision, "dtype": painted[0].dtype}
-        },
+        provider_metadata={"calotype": {"images": images, "made_with": msgspec.to_builtins(painted[0].made_with)}},
     )
 
 

@@ -19,6 +19,22 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 FailureKind = Literal["not_loaded", "out_of_memory", "pipeline", "encoding"]
 
 
+class MadeWith(msgspec.Struct, frozen=True, kw_only=True):
+    """What a picture depends on besides its request: another picture may come of anything that differs here."""
+
+    model_revision: str
+    """Of the pipeline's index and the headers of its weights (SHA-256, shortened)."""
+    dtype: Dtype
+    device: str
+    attention_backend: str = "native"
+    compiled: bool = False
+    cache: str | None = None
+    exact: bool = False
+    """Whether forwards were never shared."""
+    torch: str
+    diffusers: str
+
+
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker is started with, as its one argument in JSON."""
 
@@ -125,8 +141,7 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag="painted"):
     data: bytes
     media_type: str
     milliseconds: float
-    model_revision: str
-    dtype: Dtype
+    made_with: MadeWith
     prompt_tokens_unread: int = 0
     """The last ones of a prompt that is longer than what the model reads."""
 

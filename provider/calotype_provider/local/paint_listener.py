@@ -58,6 +58,7 @@ class PaintListener:
         *,
         outbox: Outbox,
         encoders: EncoderPool,
+        exact: bool,
         on_begin: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
@@ -69,6 +70,7 @@ class PaintListener:
         self._on_end = on_end
         self._started = time.perf_counter()
         self._steps = paint.num_inference_steps
+        self._made_with = loaded.made_with(exact=exact)
 
     def on_begin(self) -> None:
         self._started = time.perf_counter()
@@ -105,14 +107,13 @@ class PaintListener:
         self._outbox.send(Preview(request_id=request_id, step=step, steps=steps, data=data, media_type=media_type))
 
     def _tell_painted(self, pixels: Pixels, unread: int) -> None:
-        paint, loaded = self._paint, self._loaded
+        paint = self._paint
         painted = Painted(
             request_id=paint.request_id,
             data=encoding.encode(pixels, paint.output_format, compression=paint.output_compression),
             media_type=MEDIA_TYPES[paint.output_format],
             milliseconds=round((time.perf_counter() - self._started) * 1000, 1),
-            model_revision=loaded.revision,
-            dtype=loaded.dtype,
+            made_with=self._made_with,
             prompt_tokens_unread=unread,
         )
         self._outbox.send(painted)

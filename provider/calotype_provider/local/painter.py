@@ -75,7 +75,13 @@ class Painter:
             previews=paint.previews,
         )
         listener = PaintListener(
-            paint, loaded, outbox=self._outbox, encoders=self._encoders, on_begin=on_begin, on_end=on_end
+            paint,
+            loaded,
+            outbox=self._outbox,
+            encoders=self._encoders,
+            exact=self._exact,
+            on_begin=on_begin,
+            on_end=on_end,
         )
         self._hub.submit(request, listener)
         self._running[paint.request_id] = paint
