@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hub_cases import paint_in_hub, paint_plain
+from hub_cases import Case, paint_in_hub, paint_plain
 from hub_families import FAMILIES
 
 # What diffusers itself uses, and is leaving behind.
@@ -51,6 +51,16 @@ def test_float32_pictures_are_equal_to_rounding_and_exact_ones_to_the_bit(pipeli
         torch.testing.assert_close(image, expected, rtol=0, atol=1e-5)
         assert torch.equal(exact_image, expected)
     assert set(stats.batch_sizes) == {1}
+
+
+def test_stable_diffusion_3_without_guidance_is_bit_equal_as_its_single_rows_are_not_merged() -> None:
+    family = FAMILIES["sd3"]
+    painter = family.build().to(torch.bfloat16)
+    cases = [Case({**case.arguments, "guidance_scale": 0.0}, case.seed, case.pipeline_class) for case in family.cases()]
+    alone = [image for image, _ in (paint_plain(painter, case) for case in cases)]
+    together, _ = paint_in_hub(painter, cases)
+    for image, expected in zip(together, alone, strict=True):
+        assert torch.equal(image, expected)
 
 
 def test_the_six_pictures_of_a_family_differ() -> None:

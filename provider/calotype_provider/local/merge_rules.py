@@ -14,6 +14,8 @@ class MergeRule:
     """Tensors, or dicts and lists of tensors, whose first dimension is the batch. A scalar goes for every row."""
     shared: tuple[str, ...] = ()
     """Tensors that a batch has in common: calls share a forward when their content is equal."""
+    rows_min: int = 1
+    """Calls of fewer rows run alone."""
     lists: Mapping[str, int] = field(default_factory=dict)
     """Lists with one element a row. Elements are alike when their lengths, rounded up to this multiple, are equal:
     the denoiser itself fills them up to there."""
@@ -45,6 +47,9 @@ MERGE_RULES: Mapping[str, MergeRule] = {
             "timestep",
             "block_controlnet_hidden_states",
         ),
+        # Its attention hands on slices, which are contiguous for one row only; for more, torch adds a Linear's bias
+        # after rounding and not before. So one row, which is a call without guidance, depends on whether it is alone.
+        rows_min=2,
     ),
     "UNet2DConditionModel": MergeRule(
         rows=(

@@ -79,7 +79,7 @@ class CallReader:
         return self._shapes_tokens
 
     def _merge_key(self, named: dict[str, Any], rows: int) -> Hashable | None:
-        if self._rule is None:
+        if self._rule is None or rows < self._rule.rows_min:
             return None
         parts: list[Hashable] = [id(self._denoiser)]
         for name, value in named.items():
