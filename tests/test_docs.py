@@ -1,5 +1,6 @@
 """Lists that must stay whole: settings, routes and known models are all in the documents."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,13 @@ def test_every_known_model_is_in_the_readme() -> None:
     for known in KNOWN_MODELS:
         name = known.model_id.split("/")[-1]
         assert name in README or ("gpt-image-*" in README and name.startswith(("gpt-image-", "dall-e-")))
+
+
+def test_the_readme_shows_pictures_that_are_there_and_leaves_nothing_to_fill_in() -> None:
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert pictures
+    assert all((ROOT / picture).is_file() for picture in pictures)
+    assert not re.search(r"\b[A-Z]+_(FIGURES|PARAMETERS)\b", README)
 
 
 def test_the_readme_is_short() -> None:
