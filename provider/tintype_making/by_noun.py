@@ -17,7 +17,7 @@ from .evaluate import SIDE, add_settings, paint_prompt
 from .nearest import nearest_distance
 from .scenes import Scene, Thing
 from .shipped import SHIPPED
-from .vocabulary import COLOURS, NOUNS, SIZES
+from .vocabulary import COLOURS, NOUNS, SHAPES, SIZES
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     pipeline = FluxPipeline.from_pretrained(SHIPPED, torch_dtype=torch.bfloat16)
     pipeline.set_progress_bar_config(disable=True)
     classifier, drawings, rng = load_classifier(), load_drawings(), random.Random(1)
-    for name in NOUNS:
+    for name in (*NOUNS, *SHAPES):
         scenes = [shown_scene(name, size, rng) for size in SIZES for _ in range(arguments.each)]
         pictures = [paint_prompt(pipeline, plain_caption(scene), rng.randrange(999), arguments) for scene in scenes]
         right = [label == name for label in recognise(classifier, pictures)]
@@ -42,8 +42,9 @@ def main() -> None:
 
 def shown_scene(name: str, size: str, rng: random.Random) -> Scene:
     while True:
-        scene = Scene(Thing(name, size), rng.choice(tuple(COLOURS)))
-        if not is_held_out(scene):
+        colour = rng.choice(tuple(COLOURS)) if name in SHAPES else ""
+        scene = Scene(Thing(name, size, colour), rng.choice(tuple(COLOURS)))
+        if colour != scene.background and not is_held_out(scene):
             return scene
 
 

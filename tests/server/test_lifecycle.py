@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 from server_process import ServerProcess, is_alive, until
 
+import calotype_provider
+
 LONG = {"prompt": "a red fox", "num_inference_steps": 50, "n": 10, "seed": 1}
 
 
@@ -61,6 +63,18 @@ def test_without_the_demo_a_known_but_absent_model_names_the_command_that_fetche
         assert status == 404
         assert "hf download black-forest-labs/FLUX.1-dev" in body["error"]["message"]
         assert [model["id"] for model in server.get("/v1/models")[1]["data"]] == ["calotype/tintype"]
+
+
+def test_a_folder_named_on_the_command_line_is_served_under_its_id() -> None:
+    folder = Path(calotype_provider.__file__).parent / "tintype"
+    with ServerProcess("--model", f"acme/copy={folder}", "--model", "acme/typo=/nowhere") as server:
+        status, copy = server.paint(model="ACME/copy", seed=7)
+        assert (status, copy["model"]) == (200, "acme/copy")
+        assert copy["data"][0]["b64_json"] == server.paint(seed=7)[1]["data"][0]["b64_json"]
+        status, body = server.paint(model="acme/typo")
+        assert (status, body["error"]["code"]) == (500, "model_load_failed")
+        assert "model_index.json" in body["error"]["message"]
+        assert "acme/typo" not in [model["id"] for model in server.get("/v1/models")[1]["data"]]
 
 
 def test_the_http_process_never_loads_torch(server: ServerProcess) -> None:
