@@ -83,6 +83,8 @@ async def test_a_forward_that_does_not_fit_is_split(faulty: SubprocessEngine) ->
     for _ in range(3):
         requests = again(requests)
         assert await all_painted(faulty, requests) == alone
+    # What did not fit once is not tried again.
+    assert 1 <= faulty.stats().device.splits <= 3
 
 
 async def test_one_picture_that_does_not_fit_says_so(faulty: SubprocessEngine) -> None:

@@ -45,12 +45,14 @@ class Hub:
         *,
         prompts: PromptCache | None = None,
         on_forward: OnForward | None = None,
+        on_out_of_memory: Callable[[Sequence[WaitingCall]], None] | None = None,
     ) -> None:
         # For the thread and for good: pipelines switch it off and put back what they found, and theirs interleave.
         torch.set_grad_enabled(False)
         self._choose = choose or oldest_first()
         self._prompts = prompts or PromptCache()
         self._on_forward = on_forward
+        self._on_out_of_memory = on_out_of_memory
         self._meter = ForwardMeter()
         # In the order in which they came.
         self._requests: dict[str, RunningRequest] = {}
@@ -131,6 +133,8 @@ class Hub:
             self._go_on(request, functools.partial(request.fail, failure))
             return
         self._splits += 1
+        if self._on_out_of_memory is not None and isinstance(failure, torch.OutOfMemoryError):
+            self._on_out_of_memory(chosen)
         half = len(chosen) // 2
         self._forward(chosen[:half])
         self._forward(chosen[half:])

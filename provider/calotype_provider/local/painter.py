@@ -39,7 +39,7 @@ class Painter:
         # Where a row depends on its batch by rounding, nothing is merged before somebody has measured that it pays.
         self._costs = StepCosts(explores=not torch.cuda.is_available())
         self._scheduler = Scheduler(self._costs)
-        self._hub = Hub(self._choose, on_forward=self._learn)
+        self._hub = Hub(self._choose, on_forward=self._learn, on_out_of_memory=self._learn_limit)
         self._watchdog = Watchdog()
         self._encoders = EncoderPool()
         self._running: dict[str, Paint] = {}
@@ -155,6 +155,10 @@ class Painter:
 
     def _learn(self, calls: Sequence[WaitingCall], cost: ForwardCost) -> None:
         self._costs.measured(_shape(calls[0]), len(calls), seconds=cost.seconds, peak_bytes=cost.peak_bytes)
+
+    def _learn_limit(self, calls: Sequence[WaitingCall]) -> None:
+        """So many did not fit: without this every forward would be tried in vain before it is split."""
+        self._costs.out_of_memory(_shape(calls[0]), len(calls))
 
     def _stats(self) -> DeviceStats:
         stats = self._hub.stats()
