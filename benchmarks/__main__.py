@@ -1,7 +1,7 @@
 """make bench: every benchmark, one after the other."""
 
-from benchmarks import burst, door, hub_overhead, scheduling, start
+from benchmarks import burst, door, encoding, hub_overhead, scheduling, start
 
-for benchmark in (start, door, scheduling, hub_overhead, burst):
+for benchmark in (start, door, scheduling, hub_overhead, burst, encoding):
     benchmark.main()
     print()

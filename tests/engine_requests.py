@@ -11,10 +11,11 @@ from pathlib import Path
 
 import calotype_provider
 from calotype_provider.local.engine import EngineEvent
-from calotype_provider.local.messages import Paint, Painted
+from calotype_provider.local.messages import MadeWith, Paint, Painted
 
 FLUX = "tests/flux"
 FLUX_SCHNELL = "tests/flux-schnell"
+CHROMA = "tests/chroma"
 TINTYPE = "calotype/tintype"
 TINTYPE_FOLDER = Path(calotype_provider.__file__).parent / "tintype"
 WAIT_SECONDS_MAX = 60.0
@@ -32,6 +33,17 @@ def paint(*, seed: int = 7, steps: int = 2, model_id: str = FLUX, max_sequence_l
         height=64,
         num_inference_steps=steps,
         max_sequence_length=max_sequence_length,
+    )
+
+
+def painted_as(request_id: str, *, size: int = 4) -> Painted:
+    """The end of a picture that no worker has painted."""
+    return Painted(
+        request_id=request_id,
+        data=bytes(size),
+        media_type="image/png",
+        milliseconds=1.5,
+        made_with=MadeWith(model_revision="0", dtype="float32", device="cpu", torch="2", diffusers="0"),
     )
 
 

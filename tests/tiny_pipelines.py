@@ -8,7 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import (
+    AutoencoderKL,
+    ChromaPipeline,
+    ChromaTransformer2DModel,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+)
 from tokenizers import pre_tokenizers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5Tokenizer
 
@@ -29,6 +36,34 @@ def save_tiny_flux(folder: Path, *, guidance_embeds: bool = True) -> Path:
         text_encoder_2=text_encoder_2,
         tokenizer_2=tokenizer_2,
         transformer=_flux_transformer(guidance_embeds=guidance_embeds),
+    )
+    pipeline.to(torch.bfloat16).save_pretrained(folder)
+    return folder
+
+
+def save_tiny_chroma(folder: Path) -> Path:
+    """Of a family that has no entry in any table here, saved in bf16. Returns the folder."""
+    tokenizer, text_encoder = _t5()
+    torch.manual_seed(0)
+    transformer = ChromaTransformer2DModel(
+        patch_size=1,
+        in_channels=LATENT_CHANNELS * 4,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=WIDTH // 16,
+        joint_attention_dim=WIDTH,
+        axes_dims_rope=(4, 6, 6),
+        approximator_num_channels=8,
+        approximator_hidden_dim=32,
+        approximator_layers=1,
+    )
+    pipeline = ChromaPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        vae=_autoencoder(),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        transformer=transformer,
     )
     pipeline.to(torch.bfloat16).save_pretrained(folder)
     return folder

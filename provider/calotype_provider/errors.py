@@ -4,14 +4,18 @@ CalotypeError
 ├── InvalidCallError            the call itself is wrong: names the parameter
 ├── MalformedRequestError       the request cannot be read at all
 ├── AuthenticationError         no key, or not a known one
-├── ForbiddenError              the door is not open to this Host or Origin
+├── ForbiddenError              the door is not open to this Host or Origin, or a URL was not made here
 ├── RequestTooLargeError        the body is over its bound
 ├── RequestTimeoutError         the body did not arrive in time
 ├── UnsupportedMediaTypeError   the body is of a kind that is not read here
 ├── NoSuchModelError            nobody here paints under this id
-├── NoSuchFileError             the picture's URL is wrong or has expired
+├── NoSuchFileError             no picture is kept under this name
+├── FileExpiredError            the picture's URL is genuine, and its time is over
+├── RangeNotSatisfiableError    the part of the picture that was asked for begins behind its end
+├── NoSuchRequestError          no picture of this id is being painted, or was lately
 ├── ModelBusyError              too many wait already: come back in retry_after_seconds
 ├── StorageFullError            an answer by URL was asked for, and the store is full of living pictures
+├── StorageError                the store of answers by URL could not keep a picture, or give it back
 ├── ModelLoadError              the model's files cannot be loaded
 ├── EngineError                 the engine could not paint: is_retryable says whether another try may
 ├── NoImageGeneratedError       the backend answered without a picture
@@ -81,6 +85,22 @@ class NoSuchFileError(CalotypeError):
     pass
 
 
+class FileExpiredError(CalotypeError):
+    pass
+
+
+class RangeNotSatisfiableError(CalotypeError):
+    def __init__(self, *, bytes_total: int) -> None:
+        super().__init__(f"the picture has {bytes_total} bytes, and the range that was asked for begins behind them")
+        self.bytes_total = bytes_total
+
+
+class NoSuchRequestError(CalotypeError):
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"no picture {request_id[:200]!r} is being painted here, or was lately")
+        self.request_id = request_id
+
+
 class ModelBusyError(CalotypeError):
     is_retryable = True
 
@@ -95,6 +115,10 @@ class StorageFullError(CalotypeError):
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class StorageError(CalotypeError):
+    """The message says what failed and never where: no paths, no bucket, no credentials."""
 
 
 class ModelLoadError(CalotypeError):

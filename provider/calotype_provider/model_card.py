@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import msgspec
 
@@ -14,17 +15,25 @@ from calotype_provider.types import (
     SEED_MAX,
     AspectRatio,
     CallWarning,
+    ImageFile,
     ImageModelCall,
     OutputFormat,
+    Quality,
     Size,
 )
 
 IMAGES_PER_CALL_MAX = 10
 PARTIAL_IMAGES_MAX = 3
+STRENGTH_FINENESS = 1000
 
 GuidanceMeaning = Literal["embedding", "true_cfg", "cfg"]
 """What a model's guidance is: a number the model was distilled on, FLUX's true classifier-free guidance (two forwards a
 step), or the classic one."""
+
+
+Input = Literal["images", "mask", "control_image"]
+
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
 
 
 class IntegerRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +73,13 @@ class SizeRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class QualityLevel(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a quality means, for a call that does not say these itself."""
+
+    num_inference_steps: int | None = None
+    pixels: int | None = None
+
+
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One card per model. `None`, `False` and 0: the model has no such thing, and a call that asks for it is told."""
 
@@ -80,10 +96,15 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     guidance_means: GuidanceMeaning | None = None
     negative_prompt: bool = False
     seed: bool = True
+    qualities: dict[Quality, QualityLevel] = {}
+    """A quality that is missing here is served as the next lower one."""
     strength: NumberRange | None = None
+    """With `images_max`: the model starts from an image and may leave it so far. Without: it edits by instruction."""
     images_max: int = 0
     mask: bool = False
     control_image: bool = False
+    requires: tuple[Input, ...] = ()
+    """What it does not paint without."""
     output_formats: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
     max_images_per_call: int = IMAGES_PER_CALL_MAX
     max_sequence_length: int | None = None
@@ -97,38 +118,75 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
         check(call)
         warnings: list[CallWarning] = []
         self._refuse_images(call)
+        quality, level = self._fit_quality(call, warnings)
+        size = self._fit_size(call, level, warnings)
+        steps = self._fit_steps(call, level, warnings)
         fitted = msgspec.structs.replace(
             call,
-            size=self._fit_size(call, warnings),
+            size=size,
             aspect_ratio=None,
-            num_inference_steps=self._fit_steps(call, warnings),
+            num_inference_steps=steps,
             guidance_scale=self._fit_guidance(call, warnings),
-            strength=self._fit_strength(call, warnings),
+            quality=quality,
+            strength=self._fit_strength(call, steps, warnings),
             negative_prompt=self._fit_negative_prompt(call, warnings),
             output_compression=self._fit_compression(call, warnings),
         )
+        self._note_cropping(call, size, warnings)
         if call.seed is not None and not self.seed:
             warnings.append(CallWarning("unsupported", "seed", f"{self.model_id} draws its own seeds"))
+        refuse_when_strict(call, warnings)
         return FittedCall(fitted, tuple(warnings))
+
+    @property
+    def edits_by_instruction(self) -> bool:
+        """Its images are what the prompt speaks of; they are no start that it leaves by some strength."""
+        return self.images_max > 0 and self.strength is None
 
     def _refuse_images(self, call: ImageModelCall) -> None:
         if len(call.images) > self.images_max:
-            takes = f"at most {self.images_max} images" if self.images_max else "no image to start from"
+            takes = f"at most {self.images_max} image(s)" if self.images_max else "no image to start from"
             raise InvalidCallError(f"{self.model_id} takes {takes}, got {len(call.images)}", parameter="images")
         if call.mask is not None and not self.mask:
             raise InvalidCallError(f"{self.model_id} takes no mask", parameter="mask")
+        if call.mask is not None and not call.images:
+            raise InvalidCallError("a mask says what of an image is painted anew: there is no image", parameter="mask")
         if call.control_image is not None and not self.control_image:
             raise InvalidCallError(f"{self.model_id} takes no control image", parameter="control_image")
+        given: dict[Input, object] = {"images": call.images, "mask": call.mask, "control_image": call.control_image}
+        for name in self.requires:
+            if not given[name]:
+                raise InvalidCallError(f"{self.model_id} paints only with {_INPUT_NAMES[name]}", parameter=name)
         if call.output_format not in self.output_formats:
             raise InvalidCallError(
                 f"{self.model_id} gives {', '.join(self.output_formats)}, not {call.output_format}",
                 parameter="output_format",
             )
+        if not call.prompt.strip() and self.edits_by_instruction:
+            raise InvalidCallError(f"{self.model_id} needs a prompt that says what to change", parameter="prompt")
+        _refuse_unlike_mask(call)
 
-    def _fit_size(self, call: ImageModelCall, warnings: list[CallWarning]) -> Size:
+    def _fit_quality(
+        self, call: ImageModelCall, warnings: list[CallWarning]
+    ) -> tuple[Quality | None, QualityLevel | None]:
+        if call.quality is None:
+            return None, None
+        # The least first, so that the last one that is not above what was asked is the nearest.
+        lower = [quality for quality in QUALITIES[: QUALITIES.index(call.quality) + 1] if quality in self.qualities]
+        if not lower:
+            warnings.append(self._unsupported("quality"))
+            return None, None
+        served = lower[-1]
+        if served != call.quality:
+            details = f"{self.model_id} has no quality above {served!r}, which it was painted at"
+            warnings.append(CallWarning("compatibility", "quality", details))
+        return served, self.qualities[served]
+
+    def _fit_size(self, call: ImageModelCall, level: QualityLevel | None, warnings: list[CallWarning]) -> Size:
         asked = call.size or call.aspect_ratio
+        pixels = (level and level.pixels) or self.default_size.pixels
         if asked is None:
-            return self.default_size
+            return self._own_size(call, pixels)
         parameter = "size" if call.size else "aspect_ratio"
         if call.size and call.aspect_ratio and not agree(call.size, call.aspect_ratio):
             raise InvalidCallError(
@@ -136,7 +194,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
             )
         if call.size and (call.size in self.sizes or (self.size_range and self.size_range.holds(call.size))):
             return call.size
-        served = self._nearest(asked, pixels=(call.size or self.default_size).pixels)
+        served = self._nearest(asked, pixels=call.size.pixels if call.size else pixels)
         if served is None or ratio_distance(asked, Size(1, 1)) > math.log(self.aspect_ratio_max) + 1e-9:
             raise InvalidCallError(
                 f"{self.model_id} paints shapes up to {self.aspect_ratio_max:g}:1, got {asked}", parameter=parameter
@@ -146,6 +204,22 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
             warnings.append(CallWarning("compatibility", parameter, f"asked for {asked}, painted at {shape}"))
         return served
 
+    def _own_size(self, call: ImageModelCall, pixels: int) -> Size:
+        """Nothing was asked: the shape of the image given, or else the default."""
+        start = _shape_of(call)
+        if start is None and pixels == self.default_size.pixels:
+            return self.default_size
+        return self._nearest(start or self.default_size, pixels=pixels) or self.default_size
+
+    def _note_cropping(self, call: ImageModelCall, size: Size, warnings: list[CallWarning]) -> None:
+        """What starts from an image or is led by one is painted over the middle of it."""
+        led_by = (*(() if self.edits_by_instruction and not call.mask else call.images[:1]), call.control_image)
+        for image in led_by:
+            if isinstance(image, ImageFile) and image.size and cropped_pixels(image.size, size) > 1:
+                parameter = "control_image" if image is call.control_image else "images"
+                details = f"{image.size} was cropped to the shape of the picture, {size}"
+                warnings.append(CallWarning("compatibility", parameter, details))
+
     def _nearest(self, ratio: Size | AspectRatio, *, pixels: int) -> Size | None:
         if self.sizes:
             return nearest_size(self.sizes, ratio=ratio, pixels=pixels)
@@ -153,8 +227,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
             return self.size_range.nearest(ratio, pixels=pixels)
         return self.default_size
 
-    def _fit_steps(self, call: ImageModelCall, warnings: list[CallWarning]) -> int | None:
+    def _fit_steps(self, call: ImageModelCall, level: QualityLevel | None, warnings: list[CallWarning]) -> int | None:
         steps, bounds = call.num_inference_steps, self.num_inference_steps
+        if steps is None and bounds is not None and level is not None:
+            return level.num_inference_steps or bounds.default
         if steps is None or bounds is None:
             if steps is not None:
                 warnings.append(self._unsupported("num_inference_steps"))
@@ -169,9 +245,21 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     def _fit_guidance(self, call: ImageModelCall, warnings: list[CallWarning]) -> float | None:
         return self._fit_number("guidance_scale", call.guidance_scale, self.guidance_scale, warnings)
 
-    def _fit_strength(self, call: ImageModelCall, warnings: list[CallWarning]) -> float | None:
+    def _fit_strength(self, call: ImageModelCall, steps: int | None, warnings: list[CallWarning]) -> float | None:
         bounds = self.strength if call.images else None
-        return self._fit_number("strength", call.strength, bounds, warnings)
+        # What a mask leaves open follows the prompt alone, unless somebody says how much of it should stay.
+        whole = call.strength is None and call.mask is not None and bounds is not None
+        strength = bounds.max if whole and bounds else self._fit_number("strength", call.strength, bounds, warnings)
+        if strength is not None and call.strength is None and steps is not None:
+            # Few steps, of which the card's own strength would leave none: at least one.
+            return max(strength, math.ceil(STRENGTH_FINENESS / steps) / STRENGTH_FINENESS)
+        if strength is not None and int((steps or 1) * strength) < 1:
+            # Pipelines make the last `steps * strength` of their steps.
+            raise InvalidCallError(
+                f"strength {strength:g} of {steps} steps is no step at all: the image would come back as it is",
+                parameter="strength",
+            )
+        return strength
 
     def _fit_number(
         self, parameter: str, value: float | None, bounds: NumberRange | None, warnings: list[CallWarning]
@@ -210,9 +298,41 @@ class FittedCall(msgspec.Struct, frozen=True):
     warnings: tuple[CallWarning, ...]
 
 
+def refuse_when_strict(call: ImageModelCall, warnings: Sequence[CallWarning]) -> None:
+    """Raises InvalidCallError for the first warning of a call that takes none."""
+    if call.strict and warnings:
+        told = warnings[0]
+        raise InvalidCallError(f"strict: {told.feature}: {told.details or told.type}", parameter=told.feature)
+
+
+def cropped_pixels(image: Size, painted: Size) -> int:
+    """Columns or rows of `image` that are cut off where its middle is given the shape of `painted`."""
+    width = min(image.width, round(image.height * painted.width / painted.height))
+    height = min(image.height, round(image.width * painted.height / painted.width))
+    return max(image.width - width, image.height - height)
+
+
+_INPUT_NAMES: dict[Input, str] = {"images": "an image", "mask": "a mask", "control_image": "a control image"}
+
+
+def _shape_of(call: ImageModelCall) -> Size | None:
+    images = (*call.images[:1], *((call.control_image,) if call.control_image else ()))
+    return next((image.size for image in images if isinstance(image, ImageFile)), None)
+
+
+def _refuse_unlike_mask(call: ImageModelCall) -> None:
+    mask, image = call.mask, call.images[0] if call.images else None
+    if not isinstance(mask, ImageFile) or not isinstance(image, ImageFile) or mask.size is None or image.size is None:
+        return
+    if not agree(mask.size, image.size):
+        raise InvalidCallError(
+            f"the mask ({mask.size}) must have the shape of the image ({image.size})", parameter="mask"
+        )
+
+
 def check(call: ImageModelCall) -> None:
     """Raises InvalidCallError for what is wrong with a call whatever the model."""
-    if not call.prompt.strip():
+    if not call.prompt.strip() and not call.images:
         raise InvalidCallError("prompt must not be empty", parameter="prompt")
     _check_text("prompt", call.prompt)
     _check_text("negative_prompt", call.negative_prompt or "")

@@ -16,6 +16,10 @@ OutputFormat = Literal["png", "jpeg", "webp"]
 MEDIA_TYPES: dict[OutputFormat, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
+Quality = Literal["low", "medium", "high", "xhigh", "max"]
+"""OpenAI's words for how much work goes into a picture, the least first; each model's card says what they mean."""
+
+
 class Size(msgspec.Struct, frozen=True, order=True):
     """Width and height of a picture in pixels, each from 1 to `SIDE_PIXELS_MAX`."""
 
@@ -45,6 +49,8 @@ class ImageFile(msgspec.Struct, frozen=True):
 
     data: bytes
     media_type: str
+    size: Size | None = None
+    """Known where somebody has looked: of every picture that a model is given."""
 
     def __repr__(self) -> str:
         return f"ImageFile({self.media_type}, {len(self.data)} bytes)"
@@ -86,16 +92,21 @@ class ImageModelCall(msgspec.Struct, frozen=True, kw_only=True):
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     negative_prompt: str | None = None
+    quality: Quality | None = None
+    """How much work to put in, where steps and size leave it open."""
     strength: float | None = None
     """How far an image-to-image model may leave its input, 0 to 1."""
     images: tuple[ImageFile | ImageSource, ...] = ()
     mask: ImageFile | ImageSource | None = None
+    """Of the first image: what is transparent in it is painted anew, the rest stays."""
     control_image: ImageFile | ImageSource | None = None
     output_format: OutputFormat = "png"
     output_compression: int | None = None
     """0 (smallest file) to 100 (best picture) for JPEG and WebP, as OpenAI's API has it."""
     partial_images: int = 0
     """Previews on the way to each image, for those who stream, 0 to 3."""
+    strict: bool = False
+    """Anything that could not be done exactly as asked is an InvalidCallError instead of a warning."""
     provider_options: dict[str, Any] = {}
     """What only one provider understands, by the provider's name."""
     caller: Caller = Caller()
@@ -121,6 +132,10 @@ class GeneratedImage(msgspec.Struct, frozen=True):
     seed: int
     size: Size
 
+    def as_file(self) -> ImageFile:
+        """To start another picture from."""
+        return ImageFile(self.data, self.media_type, self.size)
+
     def __repr__(self) -> str:
         return f"GeneratedImage({self.media_type}, {self.size}, seed={self.seed}, {len(self.data)} bytes)"
 
@@ -129,6 +144,11 @@ class ImageUsage(msgspec.Struct, frozen=True):
     """Tokens read and painted, as far as the backend counts them."""
 
     input_tokens: int | None = None
+    """The sum of the next two."""
+    text_tokens: int | None = None
+    """Of the prompt, without padding, as the longest of the model's encoders counts them."""
+    image_tokens: int | None = None
+    """Latent tokens of the pictures given."""
     output_tokens: int | None = None
     total_tokens: int | None = None
 

@@ -74,7 +74,7 @@ def clip_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 def t5_encoder(tokenizer: PreTrainedTokenizerFast) -> T5EncoderModel:
     return T5EncoderModel(
-        T5Config(
+        T5Config(  # type: ignore[call-arg]  # It takes what every configuration takes.
             vocab_size=len(tokenizer),
             d_model=T5_WIDTH,
             d_kv=32,

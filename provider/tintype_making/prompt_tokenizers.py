@@ -5,6 +5,7 @@ import random
 import string
 from collections import Counter
 from math import log
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import CLIPTokenizer, PreTrainedTokenizerFast
@@ -83,5 +84,5 @@ def clip_tokenizer(words: Counter[str]) -> CLIPTokenizer:
     model = json.loads(trained.to_str())["model"]
     pieces = [*sorted(model["vocab"], key=model["vocab"].__getitem__), *(letter + "</w>" for letter in alphabet)]
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys([*pieces, START, END]))}
-    merges = [tuple(pair) for pair in model["merges"]]
+    merges: Any = [tuple(pair) for pair in model["merges"]]
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=CLIP_TOKENS)

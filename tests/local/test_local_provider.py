@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from engine_requests import FLUX, FLUX_SCHNELL, TINTYPE, TINTYPE_FOLDER, until
+from engine_requests import CHROMA, FLUX, FLUX_SCHNELL, TINTYPE, TINTYPE_FOLDER, until
 from PIL import Image
 
 from calotype_provider.errors import EngineError, ModelBusyError, ModelLoadError, NoSuchModelError
@@ -18,7 +18,16 @@ from calotype_provider.local.local_provider import LocalImageModel, LocalProvide
 from calotype_provider.local.messages import Paint
 from calotype_provider.local.model_folder import read_card
 from calotype_provider.local.subprocess_engine import SubprocessEngine
-from calotype_provider.types import ImageFinished, ImageModelCall, ImageQueued, ImageStep, OutputFormat, Size
+from calotype_provider.model_card import IntegerRange, ModelCard
+from calotype_provider.types import (
+    ImageFinished,
+    ImageModelCall,
+    ImagePreview,
+    ImageQueued,
+    ImageStep,
+    OutputFormat,
+    Size,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -117,6 +126,27 @@ async def test_a_prompt_that_is_not_read_to_its_end_is_told(provider: LocalProvi
     assert (warning.type, warning.feature) == ("other", "prompt")
     assert warning.details
     assert "tokens were left out" in warning.details
+
+
+@pytest.mark.parametrize(("model_id", "warned"), [(CHROMA, True), (FLUX, False)])
+async def test_a_family_without_previews_tells_its_steps_and_says_what_it_could_not(
+    provider: LocalProvider, model_id: str, warned: bool
+) -> None:
+    card = ModelCard(
+        model_id=model_id,
+        default_size=Size(64, 64),
+        num_inference_steps=IntegerRange(1, 50, 4),
+        max_sequence_length=16,
+    )
+    model = LocalImageModel(card, provider.engine)
+    call = msgspec.structs.replace(fitted(model, steps=4), partial_images=2)
+    events = [event async for event in model.do_stream(call)]
+    assert isinstance(events[-1], ImageFinished)
+    assert [event.step for event in events if isinstance(event, ImageStep)][-1] == 4
+    assert any(isinstance(event, ImagePreview) for event in events) != warned
+    warnings = [(warning.type, warning.feature) for warning in events[-1].result.warnings]
+    assert warnings == [("unsupported", "partial_images")] * warned
+    assert (await model.do_generate(fitted(model, steps=4))).warnings == ()
 
 
 async def test_closing_a_stream_stops_all_its_pictures(provider: LocalProvider) -> None:

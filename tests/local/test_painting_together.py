@@ -16,7 +16,7 @@ from engine_requests import FLUX, first, paint, painted, until
 
 from calotype_provider.errors import EngineError
 from calotype_provider.local.engine import EngineSettings
-from calotype_provider.local.messages import LoadModel, Paint, Preview, Step
+from calotype_provider.local.messages import Cancelled, LoadModel, Paint, Preview, Step
 from calotype_provider.local.subprocess_engine import SubprocessEngine
 
 FAULTY_WORKER = (sys.executable, str(Path(__file__).parent / "faulty_worker.py"))
@@ -87,9 +87,24 @@ async def test_a_forward_that_does_not_fit_is_split(faulty: SubprocessEngine) ->
     assert 1 <= faulty.stats().device.splits <= 3
 
 
-async def test_one_picture_that_does_not_fit_says_so(faulty: SubprocessEngine) -> None:
-    with pytest.raises(EngineError, match="do not fit"):
+async def test_a_picture_that_does_not_fit_alone_is_told_what_has_and_not_to_try_again(
+    faulty: SubprocessEngine,
+) -> None:
+    await painted(faulty.submit(sized(64)))
+    with pytest.raises(EngineError, match=r"^128x128 does not fit in the device's memory; 64x64 has$") as told:
         await painted(faulty.submit(sized(128)))
+    assert not told.value.is_retryable
+
+
+async def test_a_picture_that_does_not_fit_beside_others_may_be_tried_again(faulty: SubprocessEngine) -> None:
+    other = sized(64, steps=5_000)
+    stream = faulty.submit(other)
+    await first(stream, Step)
+    with pytest.raises(EngineError, match=r"128x128 does not fit .* beside") as told:
+        await painted(faulty.submit(sized(128)))
+    assert told.value.is_retryable
+    faulty.cancel(other.request_id)
+    await first(stream, Cancelled)
 
 
 async def test_a_worker_killed_in_the_middle_of_six_loses_none(faulty: SubprocessEngine) -> None:

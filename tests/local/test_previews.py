@@ -6,6 +6,7 @@ import copy
 import functools
 from typing import Any
 
+import diffusers
 import pytest
 import tiny_models
 import torch
@@ -36,6 +37,7 @@ SAME_AS_OTHERS = (
 def test_the_preview_of_the_last_step_is_the_picture(name: str) -> None:
     pipeline = FAMILIES[name].build().to(torch.float32)
     pipeline.set_progress_bar_config(disable=True)
+    assert can_preview(pipeline)
     scheduler = pipeline.scheduler = copy.deepcopy(pipeline.scheduler)
     make_step, clean_latents, last_call = scheduler.step, [], {}
 
@@ -72,6 +74,22 @@ def test_previews_come_on_the_way_and_change_nothing(name: str) -> None:
         for _, images in recorder.previews:
             assert images.shape == (1, 3, SIDE, SIDE)
             assert 0 <= images.min() < images.max() <= 1
+
+
+def test_a_scheduler_that_does_not_tell_the_clean_latents_has_no_previews() -> None:
+    assert not can_preview(tiny_models.sdxl(diffusers.DDIMScheduler))
+    pipeline = tiny_models.sdxl(diffusers.DPMSolverMultistepScheduler)
+    assert can_preview(pipeline)
+    pipeline.scheduler.register_to_config(algorithm_type="dpmsolver")
+    assert not can_preview(pipeline)
+
+
+def test_an_autoencoder_that_is_cast_to_decode_has_no_previews() -> None:
+    pipeline = tiny_models.sdxl()
+    pipeline.vae.register_to_config(force_upcast=True)
+    assert can_preview(pipeline)
+    pipeline.vae.to(torch.float16)
+    assert not can_preview(pipeline)
 
 
 def test_a_family_without_an_entry_has_no_previews() -> None:

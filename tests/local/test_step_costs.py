@@ -189,7 +189,9 @@ def test_a_model_that_is_unloaded_leaves_nothing() -> None:
     costs = StepCosts()
     learn(costs, affine(1000.0))
     costs.out_of_memory(SHAPE, 2)
+    assert costs.knows(SHAPE.model_id)
     costs.forget(SHAPE.model_id)
+    assert not costs.knows(SHAPE.model_id)
     assert costs.seconds(SHAPE) == pytest.approx(SHAPE.tokens * SECONDS_PER_TOKEN_GUESS)
     learn(costs, affine(1000.0))
     assert costs.token_budget(SHAPE) == ROWS_MAX * SHAPE.tokens

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from calotype_provider.errors import InvalidCallError
 from calotype_provider.geometry import ratio_distance
-from calotype_provider.model_card import IntegerRange, ModelCard, NumberRange, SizeRange
+from calotype_provider.model_card import IntegerRange, ModelCard, NumberRange, QualityLevel, SizeRange, cropped_pixels
 from calotype_provider.types import SEED_MAX, AspectRatio, ImageFile, ImageModelCall, Size
 
 BUCKETS = ModelCard(
@@ -165,3 +165,103 @@ def test_fitting_twice_changes_nothing_more() -> None:
     twice = BUCKETS.fit(once.call)
     assert twice.call == once.call
     assert twice.warnings == ()
+
+
+STARTS = msgspec.structs.replace(
+    BUCKETS,
+    images_max=1,
+    mask=True,
+    strength=NumberRange(0.0, 1.0, 0.75),
+    qualities={"low": QualityLevel(8), "medium": QualityLevel(20), "high": QualityLevel(30)},
+)
+EDITS = msgspec.structs.replace(RANGE, images_max=3, qualities={"low": QualityLevel(None, 512 * 512)})
+
+
+def picture(width: int = 128, height: int = 128) -> ImageFile:
+    return ImageFile(b"", "image/png", Size(width, height))
+
+
+def test_a_quality_sets_the_steps_that_were_left_open() -> None:
+    fitted = STARTS.fit(call(quality="low"))
+    assert (fitted.call.num_inference_steps, fitted.call.quality, fitted.warnings) == (8, "low", ())
+    assert STARTS.fit(call(quality="low", num_inference_steps=12)).call.num_inference_steps == 12
+
+
+def test_a_quality_sets_the_pixels_that_were_left_open() -> None:
+    assert EDITS.fit(call(quality="low")).call.size == Size(512, 512)
+    assert EDITS.fit(call(quality="low", aspect_ratio=AspectRatio(4, 1 + 3))).call.size == Size(512, 512)
+    assert EDITS.fit(call(quality="low", size=Size(1024, 1024))).call.size == Size(1024, 1024)
+
+
+def test_a_quality_above_the_cards_is_served_by_its_highest_and_told() -> None:
+    fitted = STARTS.fit(call(quality="max"))
+    assert (fitted.call.quality, fitted.call.num_inference_steps) == ("high", 30)
+    assert [(warning.type, warning.feature) for warning in fitted.warnings] == [("compatibility", "quality")]
+
+
+def test_a_card_without_qualities_says_so() -> None:
+    fitted = BUCKETS.fit(call(quality="high"))
+    assert fitted.call.quality is None
+    assert [(warning.type, warning.feature) for warning in fitted.warnings] == [("unsupported", "quality")]
+
+
+def test_the_size_follows_the_image_where_none_was_asked() -> None:
+    assert STARTS.fit(call(images=(picture(960, 480),))).call.size == Size(176, 96)
+    assert EDITS.fit(call(images=(picture(300, 200),))).call.size == Size(1248, 832)
+    assert EDITS.fit(call(images=(picture(300, 200),), size=Size(512, 512))).call.size == Size(512, 512)
+
+
+def test_what_is_cropped_is_told() -> None:
+    [warning] = STARTS.fit(call(images=(picture(200, 100),), size=Size(128, 128))).warnings
+    assert (warning.type, warning.feature) == ("compatibility", "images")
+    assert "200x100" in (warning.details or "")
+    assert STARTS.fit(call(images=(picture(300, 300),))).warnings == ()
+    # What an instruction speaks of is not painted over.
+    assert EDITS.fit(call(images=(picture(300, 200),), size=Size(512, 512))).warnings == ()
+
+
+def test_without_a_strength_an_image_has_the_cards_and_a_mask_is_painted_from_nothing() -> None:
+    assert STARTS.fit(call(images=(picture(),))).call.strength == 0.75
+    assert STARTS.fit(call(images=(picture(),), mask=picture())).call.strength == 1.0
+    assert STARTS.fit(call(images=(picture(),), mask=picture(), strength=0.5)).call.strength == 0.5
+
+
+@given(st.integers(1, 50))
+def test_the_cards_strength_is_one_step_at_least(steps: int) -> None:
+    strength = STARTS.fit(call(images=(picture(),), num_inference_steps=steps)).call.strength
+    assert strength is not None
+    assert 1 <= int(steps * strength) <= steps
+
+
+@pytest.mark.parametrize(
+    ("card", "asked", "parameter"),
+    [
+        (STARTS, {"mask": ImageFile(b"", "image/png")}, "mask"),
+        (STARTS, {"images": (picture(),), "mask": picture(128, 100)}, "mask"),
+        (STARTS, {"images": (picture(), picture())}, "images"),
+        (STARTS, {"images": (picture(),), "strength": 0.04}, "strength"),
+        (EDITS, {"images": (picture(),), "prompt": ""}, "prompt"),
+        (EDITS, {"images": (picture(),), "mask": picture()}, "mask"),
+        (msgspec.structs.replace(EDITS, requires=("images",)), {}, "images"),
+        (STARTS, {"strict": True, "quality": "max"}, "quality"),
+        (BUCKETS, {"strict": True, "size": Size(1792, 1024)}, "size"),
+    ],
+)
+def test_what_cannot_be_done_names_the_parameter(card: ModelCard, asked: dict[str, Any], parameter: str) -> None:
+    with pytest.raises(InvalidCallError) as caught:
+        card.fit(call(**asked))
+    assert caught.value.parameter == parameter
+
+
+def test_a_variation_needs_no_words() -> None:
+    assert STARTS.fit(call(prompt="", images=(picture(),))).call.prompt == ""
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000), st.sampled_from([Size(128, 128), Size(176, 96), Size(80, 192)]))
+def test_cropping_leaves_the_shape_that_is_painted(width: int, height: int, painted: Size) -> None:
+    cut = cropped_pixels(Size(width, height), painted)
+    assert 0 <= cut < max(width, height)
+    left, right = Size(width, height), painted
+    if cut == 0:
+        # Within the rounding of one pixel.
+        assert abs(left.width * right.height - left.height * right.width) <= max(right.width, right.height)

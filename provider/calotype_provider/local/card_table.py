@@ -7,11 +7,26 @@ from typing import Any
 
 import msgspec
 
-from calotype_provider.model_card import GuidanceMeaning, IntegerRange, ModelCard, NumberRange, SizeRange
-from calotype_provider.types import Size
+from calotype_provider.local.forms import FORMS, Forms
+from calotype_provider.model_card import (
+    GuidanceMeaning,
+    Input,
+    IntegerRange,
+    ModelCard,
+    NumberRange,
+    QualityLevel,
+    SizeRange,
+)
+from calotype_provider.types import Quality, Size
 
 MEGAPIXEL = 1024 * 1024
 STEPS_MAX = 100
+STRENGTH = 0.75
+"""High enough to follow another prompt, low enough to keep what is where."""
+
+DISTILLED_STEPS_MAX = 8
+LOW_PIXELS, HIGH_PIXELS = 768 * 768, 1280 * 1280
+
 GUIDANCE_MAX = 30.0
 
 
@@ -28,7 +43,22 @@ def card_for_class(
     if class_name == "Flux2KleinPipeline" and index.get("is_distilled"):
         kind = "Flux2KleinPipeline, distilled"
     card = CARDS.get(kind) or _card(f"{class_name} of diffusers", steps=30)
-    return msgspec.structs.replace(card, model_id=model_id)
+    return msgspec.structs.replace(card, model_id=model_id, **_inputs_of(FORMS.get(class_name, Forms())))
+
+
+def _inputs_of(forms: Forms) -> dict[str, Any]:
+    required: dict[Input, bool] = {
+        "images": forms.requires_image,
+        "mask": forms.requires_mask,
+        "control_image": forms.requires_control_image,
+    }
+    return {
+        "images_max": 1 if forms.start else forms.images_max,
+        "strength": NumberRange(min=0.0, max=1.0, default=STRENGTH) if forms.start else None,
+        "mask": forms.mask is not None,
+        "control_image": forms.requires_control_image,
+        "requires": tuple(name for name, needed in required.items() if needed),
+    }
 
 
 def _card(
@@ -52,13 +82,28 @@ def _card(
         guidance_scale=None if guidance is None else NumberRange(min=0.0, max=GUIDANCE_MAX, default=guidance),
         guidance_means=means,
         negative_prompt=negative_prompt,
+        qualities=_qualities(steps, steps_min),
         max_sequence_length=tokens,
     )
+
+
+def _qualities(steps: int, steps_min: int) -> dict[Quality, QualityLevel]:
+    """A model that was distilled to a few steps paints no better with more, and nothing with fewer: only its size."""
+    distilled = steps <= DISTILLED_STEPS_MAX
+    qualities: dict[Quality, QualityLevel] = {
+        "low": QualityLevel(steps if distilled else max(steps_min, steps // 2), LOW_PIXELS),
+        "medium": QualityLevel(steps),
+        "high": QualityLevel(steps if distilled else min(STEPS_MAX, steps * 3 // 2), HIGH_PIXELS),
+    }
+    return qualities
 
 
 # Steps and guidance as the models' own pages have them, which are not the defaults of the pipelines' __call__.
 CARDS: Mapping[str, ModelCard] = {
     "FluxPipeline": _card("FLUX.1", steps=28, guidance=3.5, means="embedding", tokens=512),
+    "FluxKontextPipeline": _card("FLUX.1 Kontext", steps=28, guidance=2.5, means="embedding", tokens=512),
+    "FluxControlPipeline": _card("FLUX.1 Control", steps=50, guidance=30.0, means="embedding", tokens=512),
+    "FluxFillPipeline": _card("FLUX.1 Fill", steps=50, guidance=30.0, means="embedding", tokens=512),
     "FluxPipeline, schnell": _card("FLUX.1, distilled to a few steps", steps=4, tokens=256),
     "Flux2Pipeline": _card("FLUX.2", steps=50, guidance=4.0, means="embedding", pixels_max=4 * MEGAPIXEL, tokens=512),
     "Flux2KleinPipeline": _card(
@@ -72,6 +117,18 @@ CARDS: Mapping[str, ModelCard] = {
     ),
     "StableDiffusionXLPipeline": _card(
         "Stable Diffusion XL", steps=50, guidance=5.0, means="cfg", negative_prompt=True, multiple_of=8
+    ),
+    "QwenImageEditPipeline": _card(
+        "Qwen-Image-Edit", steps=50, steps_min=2, guidance=4.0, means="true_cfg", negative_prompt=True, tokens=512
+    ),
+    "QwenImageEditPlusPipeline": _card(
+        "Qwen-Image-Edit, several images",
+        steps=40,
+        steps_min=2,
+        guidance=4.0,
+        means="true_cfg",
+        negative_prompt=True,
+        tokens=512,
     ),
     "ZImagePipeline": _card("Z-Image", steps=8, guidance=0.0, means="cfg", negative_prompt=True, tokens=512),
     "QwenImagePipeline": _card(

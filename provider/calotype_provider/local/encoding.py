@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from calotype_provider.png import encode_png
 from calotype_provider.types import OutputFormat
-
-PNG_COMPRESS_LEVEL = 3
-"""A third of the time of Pillow's default 6, for files about a tenth larger."""
 
 LOSSY_QUALITY = 90
 
 
-def encode(pixels: NDArray[np.uint8], output_format: OutputFormat, *, compression: int | None = None) -> bytes:
-    """`pixels` is [height, width, 3]; `compression` is the quality of JPEG and WebP, 0 (smallest) to 100 (best)."""
-    picture = Image.fromarray(pixels)
+def encode(
+    pixels: NDArray[np.uint8],
+    output_format: OutputFormat,
+    *,
+    compression: int | None = None,
+    text: Mapping[str, str] | None = None,
+) -> bytes:
+    """`pixels` is [height, width, 3]; `compression` is the quality of JPEG and WebP, 0 (smallest) to 100 (best).
+
+    `text` goes into a PNG, key by key; JPEG and WebP have no such place.
+    """
+    if output_format == "png":
+        return encode_png(pixels, text=text)
     quality = LOSSY_QUALITY if compression is None else compression
     file = io.BytesIO()
-    match output_format:
-        case "png":
-            picture.save(file, "PNG", compress_level=PNG_COMPRESS_LEVEL)
-        case "jpeg":
-            picture.save(file, "JPEG", quality=quality)
-        case "webp":
-            picture.save(file, "WEBP", quality=quality)
+    # Pillow's own methods: faster ones make files of 7 to 36 % more bytes for the same likeness.
+    Image.fromarray(pixels).save(file, output_format.upper(), quality=quality)
     return file.getvalue()

@@ -24,10 +24,18 @@ class Engine(Protocol):
     """Owns devices and the models on them. Pictures are submitted one by one; what runs together is its own affair."""
 
     def submit(self, request: Paint) -> AsyncIterator[EngineEvent]:
-        """Take the picture in at once; yield Queued, Started, Steps (the newest, where the reader is slow), and last
-        Painted or Cancelled. Iterating may raise ModelLoadError or EngineError instead.
+        """Take the picture in at once; yield Queued, Started, Steps and Previews (the newest, where a reader is slow),
+        and last Painted or Cancelled. Iterating may raise ModelLoadError or EngineError instead.
 
         Raises ModelBusyError when too many wait, EngineError when the engine has failed or is stopping.
+        """
+
+    def resume(self, request_id: str) -> AsyncIterator[EngineEvent]:
+        """The events of a picture that was submitted before: what is known now (Queued, or else Started and the newest
+        Step and Preview), then what comes; only the end of one that has ended. Several may read of one picture, and
+        a reader that leaves off does not cancel it.
+
+        Raises NoSuchRequestError for an id that is unknown, or whose picture ended too long ago.
         """
 
     def cancel(self, request_id: str) -> None:
@@ -46,7 +54,7 @@ class Engine(Protocol):
         """How it stands now. Cheap."""
 
     def estimate_seconds(self, request: Paint) -> float:
-        """About how long the picture would hold the device, as pictures of its model have so far."""
+        """About how long the picture's steps would hold the device, each alone, by the table of whoever paints."""
 
     async def aclose(self, wait_seconds: float) -> None:
         """Take nothing new, let the pictures taken finish for that time, then stop."""

@@ -1,15 +1,19 @@
-"""What was asked of an engine and how far each of it is. Pure bookkeeping: no process, no pipe, no clock."""
+"""What was asked of an engine and how far each of it is. Pure bookkeeping: no process, no pipe."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
 
-from calotype_provider.errors import CalotypeError, EngineError, ModelBusyError, ModelLoadError
+from calotype_provider.errors import EngineError, ModelBusyError, NoSuchRequestError
 from calotype_provider.local.engine import ModelStats, Queued
-from calotype_provider.local.mailbox import Mailbox
+from calotype_provider.local.failures import failure_of
+from calotype_provider.local.mailbox import Mailbox, Outcome, Reader
 from calotype_provider.local.messages import (
     Cancelled,
     DeviceStats,
@@ -24,11 +28,14 @@ from calotype_provider.local.messages import (
     Painted,
     PaintEvent,
     Preview,
+    Priced,
     Started,
     Step,
     WorkerReady,
 )
+from calotype_provider.local.outcomes import Outcomes
 from calotype_provider.local.paces import Paces
+from calotype_provider.local.painted_sizes import PaintedSizes
 
 
 @dataclass
@@ -37,6 +44,8 @@ class _Request:
     mailbox: Mailbox = field(default_factory=Mailbox)
     sent: bool = False
     started: bool = False
+    share_left: float = 1.0
+    """Of its steps."""
     suspect: bool = False
     """A worker died with this picture on its device."""
 
@@ -44,7 +53,7 @@ class _Request:
 class Ledger:
     """The models and the unfinished pictures, each in the order in which they came."""
 
-    def __init__(self, *, requests_max: int) -> None:
+    def __init__(self, *, requests_max: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.models: dict[str, ModelStats] = {}
         self.steps_done = 0
         self._requests_max = requests_max
@@ -54,6 +63,8 @@ class Ledger:
         """What the worker said last that it would do, and has not come back from."""
         self.device = DeviceStats()
         self.paces = Paces()
+        self._painted_sizes = PaintedSizes()
+        self._outcomes = Outcomes(clock=clock)
         self._changed = asyncio.Event()
 
     @property
@@ -77,22 +88,33 @@ class Ledger:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def admit(self, paint: Paint) -> Mailbox:
+    def admit(self, paint: Paint) -> Reader:
         """Raises ModelBusyError when `requests_max` are unfinished."""
         assert paint.request_id not in self._requests, "two pictures of one id"
         ahead = len(self._requests)
         if ahead >= self._requests_max:
-            seconds = sum(self.paces.estimate_seconds(request.paint) for request in self._requests.values())
-            raise ModelBusyError(f"{ahead} pictures wait already", retry_after_seconds=max(1.0, seconds))
+            raise ModelBusyError(f"{ahead} pictures wait already", retry_after_seconds=max(1.0, self._seconds_left()))
+        self._outcomes.forget(paint.request_id)
         request = self._requests[paint.request_id] = _Request(paint)
         request.mailbox.put(Queued(paint.request_id, ahead))
-        return request.mailbox
+        return request.mailbox.read()
+
+    def resume(self, request_id: str) -> Reader:
+        """Raises NoSuchRequestError when it is unknown, or ended too long ago."""
+        if request_id in self._requests:
+            return self._requests[request_id].mailbox.read()
+        outcome = self._outcomes.get(request_id)
+        if outcome is None:
+            raise NoSuchRequestError(request_id)
+        mailbox = Mailbox()
+        mailbox.end(outcome)
+        return mailbox.read()
 
     def cancel(self, request_id: str) -> bool:
         """Whether there was something to cancel."""
         if request_id not in self._requests:
             return False
-        self._finish(request_id).mailbox.put(Cancelled(request_id))
+        self._end(request_id, Cancelled(request_id))
         return True
 
     def expect(self, load: LoadModel) -> None:
@@ -103,6 +125,8 @@ class Ledger:
     def forget(self, model_id: str) -> bool:
         """Whether it was known."""
         self.models.pop(model_id, None)
+        self.paces.forget(model_id)
+        self._painted_sizes.forget(model_id)
         self.notify()
         return self._loads.pop(model_id, None) is not None
 
@@ -132,6 +156,7 @@ class Ledger:
                 self._update(
                     model_id, state="ready", progress=1.0, revision=revision, resident_bytes=resident, device=device
                 )
+                self._learn_warm_up(model_id)
             case ModelFailed(model_id=model_id, reason=reason):
                 self._update(model_id, state="failed", reason=reason)
             case Forward(request_ids=request_ids):
@@ -147,13 +172,15 @@ class Ledger:
         for request_id in self._on_device & self._requests.keys():
             if self._requests[request_id].suspect:
                 # It was alone this time.
-                self._finish(request_id).mailbox.fail(EngineError(_FATAL))
+                self._end(request_id, functools.partial(EngineError, _FATAL))
             else:
                 self._requests[request_id].suspect = True
         self._on_device = frozenset()
         self.device = DeviceStats()
         for request in self._requests.values():
             request.sent = request.started = False
+            request.share_left = 1.0
+            request.mailbox.start_over()
         for model in self.models.values():
             if model.state != "failed":
                 self.models[model.model_id] = ModelStats(model_id=model.model_id, dtype=model.dtype)
@@ -167,7 +194,7 @@ class Ledger:
 
     def fail_requests(self, message: str, *, is_retryable: bool) -> None:
         for request_id in tuple(self._requests):
-            self._finish(request_id).mailbox.fail(EngineError(message, is_retryable=is_retryable))
+            self._end(request_id, functools.partial(EngineError, message, is_retryable=is_retryable))
 
     def _deliver(self, event: PaintEvent) -> None:
         self.steps_done += isinstance(event, Step)
@@ -179,26 +206,36 @@ class Ledger:
                 self._on_device = frozenset((event.request_id,))
                 request.started = True
                 request.mailbox.put(event)
-            case Step() | Preview():
+            case Priced(seconds=seconds):
+                self.paces.learn(request.paint, seconds)
+            case Step(step=step, steps=steps):
+                request.share_left = 1.0 - step / max(1, steps)
                 request.mailbox.put(event)
-            case Painted(milliseconds=milliseconds):
-                self.paces.learn(request.paint, milliseconds / 1000)
-                self._finish(event.request_id).mailbox.put(event)
+            case Preview():
+                request.mailbox.put(event)
+            case Painted():
+                self._painted_sizes.learn(request.paint)
+                self._end(event.request_id, event)
             case Cancelled():
-                self._finish(event.request_id).mailbox.put(event)
+                self._end(event.request_id, event)
             case Failed():
-                self._finish(event.request_id).mailbox.fail(self._error(request.paint.model_id, event))
+                model = self.models.get(request.paint.model_id)
+                failure = failure_of(request.paint, event, model=model, painted_sizes=self._painted_sizes)
+                self._end(event.request_id, failure)
 
-    def _error(self, model_id: str, failed: Failed) -> CalotypeError:
-        if failed.kind == "not_loaded":
-            model = self.models.get(model_id)
-            return ModelLoadError(model_id, (model and model.reason) or failed.message)
-        return EngineError(failed.message, is_retryable=failed.kind == "out_of_memory")
-
-    def _finish(self, request_id: str) -> _Request:
-        request = self._requests.pop(request_id)
+    def _end(self, request_id: str, outcome: Outcome) -> None:
+        self._requests.pop(request_id).mailbox.end(outcome)
+        self._outcomes.keep(request_id, outcome)
         self.notify()
-        return request
+
+    def _seconds_left(self) -> float:
+        requests = self._requests.values()
+        return sum(request.share_left * self.paces.estimate_seconds(request.paint) for request in requests)
+
+    def _learn_warm_up(self, model_id: str) -> None:
+        load = self._loads.get(model_id)
+        if load is not None and load.warm_up is not None:
+            self._painted_sizes.learn(load.warm_up)
 
     def _update(self, model_id: str, **changes: object) -> None:
         if model_id in self.models:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import diffusers
@@ -12,9 +12,11 @@ import torch
 import transformers
 from diffusers import DiffusionPipeline
 
-from calotype_provider.local.messages import Dtype, MadeWith
+from calotype_provider.local.forms import class_for
+from calotype_provider.local.messages import Dtype, MadeWith, Paint
 from calotype_provider.local.model_folder import check_weights, revision_of
 from calotype_provider.local.painting import Pipeline
+from calotype_provider.local.siblings import sibling_of
 
 TORCH_DTYPES: dict[Dtype, torch.dtype] = {
     "bfloat16": torch.bfloat16,
@@ -30,6 +32,17 @@ class LoadedPipeline:
     dtype: Dtype
     device: str
     resident_bytes: int
+    _siblings: dict[str, Pipeline] = field(default_factory=dict)
+
+    def pipeline_for(self, paint: Paint) -> Pipeline:
+        """The loaded pipeline, or the sibling over the same weights that paints such requests."""
+        own = type(self.pipeline).__name__
+        wanted = class_for(own, paint)
+        if wanted == own:
+            return self.pipeline
+        if wanted not in self._siblings:
+            self._siblings[wanted] = sibling_of(self.pipeline, getattr(diffusers, wanted))
+        return self._siblings[wanted]
 
     def made_with(self, *, exact: bool) -> MadeWith:
         return MadeWith(

@@ -13,7 +13,17 @@ import msgspec
 
 from calotype_provider.errors import EngineError, ModelLoadError, NoImageGeneratedError, NoSuchModelError
 from calotype_provider.local.engine import Engine, EngineEvent, Queued
-from calotype_provider.local.messages import Cancelled, LoadModel, Paint, Painted, Preview, Started, Step
+from calotype_provider.local.input_images import InputImages, input_images
+from calotype_provider.local.messages import (
+    Cancelled,
+    LoadModel,
+    Paint,
+    Painted,
+    Preview,
+    Started,
+    Step,
+    unread_words,
+)
 from calotype_provider.local.model_folder import read_card
 from calotype_provider.model_card import ModelCard
 from calotype_provider.types import (
@@ -27,6 +37,7 @@ from calotype_provider.types import (
     ImagePreview,
     ImageQueued,
     ImageStep,
+    ImageUsage,
     Size,
 )
 
@@ -38,8 +49,17 @@ class LocalProvider:
     the ModelLoadError that says why.
     """
 
-    def __init__(self, models: Mapping[str, Path], engine: Engine, *, stop_seconds_max: float = 20.0) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Path],
+        engine: Engine,
+        *,
+        stop_seconds_max: float = 20.0,
+        png_parameters: bool = True,
+    ) -> None:
+        """`png_parameters`: whether PNG files say in their text what they were painted from."""
         self.engine = engine
+        self._png_parameters = png_parameters
         self._stop_seconds_max = stop_seconds_max
         self._models: dict[str, LocalImageModel | ModelLoadError] = {}
         for model_id, folder in models.items():
@@ -67,15 +87,16 @@ class LocalProvider:
             logger.error("%s (%s)", error, folder)
             return error
         self.engine.load(LoadModel(model_id=model_id, folder=str(folder), warm_up=_warm_up(card)))
-        return LocalImageModel(card, self.engine)
+        return LocalImageModel(card, self.engine, png_parameters=self._png_parameters)
 
 
 class LocalImageModel:
     """A StreamingImageModel. `n` images are n pictures of the engine, which all wait there at once."""
 
-    def __init__(self, card: ModelCard, engine: Engine) -> None:
+    def __init__(self, card: ModelCard, engine: Engine, *, png_parameters: bool = True) -> None:
         self._card = card
         self._engine = engine
+        self._png_parameters = png_parameters
 
     @property
     def card(self) -> ModelCard:
@@ -92,7 +113,11 @@ class LocalImageModel:
         raise NoImageGeneratedError(f"{self._card.model_id} painted nothing")
 
     async def do_stream(self, call: ImageModelCall) -> AsyncGenerator[ImageEvent, None]:
-        paints = [to_paint(call, self._card, index) for index in range(call.n)]
+        inputs = await _inputs(call, self._card)
+        paints = [
+            msgspec.structs.replace(to_paint(call, self._card, index, inputs), with_parameters=self._png_parameters)
+            for index in range(call.n)
+        ]
         painted: dict[int, Painted] = {}
         try:
             async with contextlib.aclosing(_merged([self._engine.submit(paint) for paint in paints])) as events:
@@ -117,7 +142,16 @@ class LocalImageModel:
                 self._engine.cancel(paint.request_id)
 
 
-def to_paint(call: ImageModelCall, card: ModelCard, index: int) -> Paint:
+async def _inputs(call: ImageModelCall, card: ModelCard) -> InputImages:
+    if not call.images and call.control_image is None:
+        return InputImages()
+    return await asyncio.to_thread(input_images, call, card)
+
+
+_NO_IMAGES = InputImages()
+
+
+def to_paint(call: ImageModelCall, card: ModelCard, index: int, inputs: InputImages = _NO_IMAGES) -> Paint:
     """Image `index` of a call that was fitted to the card, as a request of its own."""
     assert call.size is not None, "fitting a call sets its size"
     assert call.seed is not None, "the runtime draws a seed"
@@ -136,6 +170,12 @@ def to_paint(call: ImageModelCall, card: ModelCard, index: int) -> Paint:
         guidance_scale=None if true_cfg else call.guidance_scale,
         true_cfg_scale=call.guidance_scale if true_cfg else None,
         max_sequence_length=card.max_sequence_length,
+        images=inputs.images,
+        mask=inputs.mask,
+        control_image=inputs.control_image,
+        # What a mask leaves open is painted from nothing, where the card does not say how far.
+        strength=1.0 if call.strength is None and call.mask is not None else call.strength,
+        strict=call.strict,
         output_format=call.output_format,
         output_compression=call.output_compression,
         previews=call.partial_images,
@@ -185,12 +225,30 @@ def _result(model_id: str, paints: Sequence[Paint], painted: Sequence[Painted]) 
             for paint, picture in zip(paints, painted, strict=True)
         ),
         model_id=model_id,
-        warnings=_unread_warnings(painted[0]),
+        warnings=(*_unread_warnings(painted[0]), *_preview_warnings(painted[0])),
         provider_metadata={"calotype": {"images": images, "made_with": msgspec.to_builtins(painted[0].made_with)}},
+        usage=_usage(painted),
     )
 
 
 def _unread_warnings(picture: Painted) -> tuple[CallWarning, ...]:
     unread = picture.prompt_tokens_unread
-    details = f"the prompt is longer than what the model reads: its last {unread} tokens were left out"
-    return (CallWarning("other", "prompt", details),) if unread else ()
+    return (CallWarning("other", "prompt", unread_words(unread)),) if unread else ()
+
+
+def _preview_warnings(picture: Painted) -> tuple[CallWarning, ...]:
+    details = "this model does not tell on the way what its pictures will look like"
+    return (CallWarning("unsupported", "partial_images", details),) if picture.previews_unsupported else ()
+
+
+def _usage(painted: Sequence[Painted]) -> ImageUsage:
+    """The prompt and the pictures given are read once, whatever the number of pictures painted."""
+    text, images = painted[0].prompt_tokens, painted[0].image_tokens
+    output = sum(picture.output_tokens for picture in painted)
+    return ImageUsage(
+        input_tokens=text + images,
+        text_tokens=text,
+        image_tokens=images,
+        output_tokens=output,
+        total_tokens=text + images + output,
+    )

@@ -16,7 +16,9 @@ LENGTH_BYTES = 4
 
 Dtype = Literal["bfloat16", "float16", "float32"]
 
-FailureKind = Literal["not_loaded", "out_of_memory", "pipeline", "encoding"]
+FailureKind = Literal["not_loaded", "invalid", "out_of_memory", "too_large", "pipeline", "encoding"]
+"""`invalid`: the request itself is wrong, in a way that only the model's own parts could tell. `out_of_memory`: beside
+other pictures, `too_large`: even with the device for itself."""
 
 
 class MadeWith(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,17 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     hang_seconds_min: float = 60.0
 
 
+class InputImage(msgspec.Struct, frozen=True, kw_only=True):
+    """Decoded pixels, row by row: three bytes each, or one in a mask."""
+
+    width: int
+    height: int
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"InputImage({self.width}x{self.height})"
+
+
 class Paint(msgspec.Struct, frozen=True, kw_only=True, tag="paint"):
     """One picture: everything that it depends on, apart from the model's files."""
 
@@ -57,10 +70,21 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag="paint"):
     guidance_scale: float | None = None
     true_cfg_scale: float | None = None
     max_sequence_length: int | None = None
+    images: tuple[InputImage, ...] = ()
+    """What it starts from, as large as the picture, or what an instruction speaks of, of any size."""
+    mask: InputImage | None = None
+    """As large as the picture: 255 is painted anew, 0 stays."""
+    control_image: InputImage | None = None
+    """As large as the picture."""
+    strength: float | None = None
+    strict: bool = False
+    """A prompt that is longer than what the model reads is refused."""
     output_format: OutputFormat = "png"
     output_compression: int | None = None
     previews: int = 0
     """How many pictures of what it will look like, evenly spread over its steps."""
+    with_parameters: bool = True
+    """A PNG says in its text what it was painted from."""
 
 
 class LoadModel(msgspec.Struct, frozen=True, kw_only=True, tag="load_model"):
@@ -110,6 +134,13 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     request_id: str
 
 
+class Priced(msgspec.Struct, frozen=True, tag="priced"):
+    """What a picture's calls of the denoiser cost by the worker's table, each alone; told when the first one waits."""
+
+    request_id: str
+    seconds: float
+
+
 class Forward(msgspec.Struct, frozen=True, tag="forward"):
     """The denoiser is about to run for these pictures, together. If nothing follows, one of them was fatal."""
 
@@ -142,8 +173,16 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag="painted"):
     media_type: str
     milliseconds: float
     made_with: MadeWith
+    prompt_tokens: int = 0
+    """Without padding, as the encoder that reads most counts them."""
     prompt_tokens_unread: int = 0
     """The last ones of a prompt that is longer than what the model reads."""
+    image_tokens: int = 0
+    """Latent tokens of the pictures given."""
+    output_tokens: int = 0
+    """Latent tokens of this one."""
+    previews_unsupported: bool = False
+    """Some were asked for, and the model cannot tell what its pictures will look like."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -170,8 +209,14 @@ class DeviceStats(msgspec.Struct, frozen=True, kw_only=True, tag="device_stats")
     prompt_cache_misses: int = 0
 
 
-PaintEvent = Started | Step | Preview | Painted | Failed | Cancelled
+PaintEvent = Started | Priced | Step | Preview | Painted | Failed | Cancelled
 Event = WorkerReady | ModelLoading | ModelLoaded | ModelFailed | Forward | DeviceStats | PaintEvent
+
+
+def unread_words(tokens: int) -> str:
+    """To the caller, as a warning or as a refusal."""
+    return f"the prompt is longer than what the model reads: its last {tokens} tokens were left out"
+
 
 _encoder = msgspec.msgpack.Encoder()
 _commands = msgspec.msgpack.Decoder(Command)

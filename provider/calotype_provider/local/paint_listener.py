@@ -15,7 +15,10 @@ from calotype_provider.local import encoding
 from calotype_provider.local.hub_request import RequestCancelled
 from calotype_provider.local.loader import LoadedPipeline
 from calotype_provider.local.messages import Cancelled, Failed, FailureKind, Paint, Painted, Preview, Step
-from calotype_provider.local.painting import Pixels, prompt_tokens_unread, to_pixels
+from calotype_provider.local.painting import Pixels, PromptTokens, latent_tokens, to_pixels
+from calotype_provider.local.paste_back import paste_back
+from calotype_provider.local.picture_text import picture_text
+from calotype_provider.local.previews import can_preview
 from calotype_provider.local.worker_pipes import Outbox
 from calotype_provider.types import MEDIA_TYPES, OutputFormat
 
@@ -59,8 +62,10 @@ class PaintListener:
         outbox: Outbox,
         encoders: EncoderPool,
         exact: bool,
+        prompt_tokens: PromptTokens,
         on_begin: Callable[[], None],
         on_end: Callable[[], None],
+        is_alone: Callable[[], bool],
     ) -> None:
         self._paint = paint
         self._loaded = loaded
@@ -68,6 +73,8 @@ class PaintListener:
         self._encoders = encoders
         self._on_begin = on_begin
         self._on_end = on_end
+        self._is_alone = is_alone
+        self._prompt_tokens = prompt_tokens
         self._started = time.perf_counter()
         self._steps = paint.num_inference_steps
         self._made_with = loaded.made_with(exact=exact)
@@ -93,12 +100,11 @@ class PaintListener:
         if isinstance(error, RequestCancelled):
             self._outbox.send(Cancelled(self._paint.request_id))
         else:
-            self._fail("out_of_memory" if isinstance(error, torch.OutOfMemoryError) else "pipeline", error)
+            self._fail("pipeline", error)
 
     def _take(self, output: Any) -> None:
         pixels = to_pixels(output.images)
-        unread = prompt_tokens_unread(self._loaded.pipeline, self._paint)
-        self._encoders.submit(lambda: self._or_fail(lambda: self._tell_painted(pixels, unread)))
+        self._encoders.submit(lambda: self._or_fail(lambda: self._tell_painted(pixels)))
 
     def _tell_preview(self, pixels: Pixels, step: int, steps: int) -> None:
         data = encoding.encode(pixels, PREVIEW_FORMAT, compression=None)
@@ -106,15 +112,23 @@ class PaintListener:
         request_id = self._paint.request_id
         self._outbox.send(Preview(request_id=request_id, step=step, steps=steps, data=data, media_type=media_type))
 
-    def _tell_painted(self, pixels: Pixels, unread: int) -> None:
-        paint = self._paint
+    def _tell_painted(self, pixels: Pixels) -> None:
+        paint, pipeline = self._paint, self._loaded.pipeline
+        if paint.mask is not None:
+            pixels = paste_back(pixels, paint.images[0], paint.mask)
+        text = picture_text(paint) if paint.with_parameters else None
+        given = (*paint.images, *((paint.control_image,) if paint.control_image else ()))
         painted = Painted(
             request_id=paint.request_id,
-            data=encoding.encode(pixels, paint.output_format, compression=paint.output_compression),
+            data=encoding.encode(pixels, paint.output_format, compression=paint.output_compression, text=text),
             media_type=MEDIA_TYPES[paint.output_format],
             milliseconds=round((time.perf_counter() - self._started) * 1000, 1),
             made_with=self._made_with,
-            prompt_tokens_unread=unread,
+            prompt_tokens=self._prompt_tokens.read,
+            prompt_tokens_unread=self._prompt_tokens.unread,
+            image_tokens=sum(latent_tokens(pipeline, image.width, image.height) for image in given),
+            output_tokens=latent_tokens(pipeline, paint.width, paint.height),
+            previews_unsupported=paint.previews > 0 and not can_preview(pipeline),
         )
         self._outbox.send(painted)
 
@@ -127,6 +141,8 @@ class PaintListener:
             self._fail(kind, error)
 
     def _fail(self, kind: FailureKind, error: BaseException) -> None:
+        if isinstance(error, torch.OutOfMemoryError):
+            kind = "too_large" if self._is_alone() else "out_of_memory"
         self._outbox.send(Failed(self._paint.request_id, kind, described(error)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 
@@ -11,9 +12,10 @@ from calotype_provider.local.forward_meter import ForwardCost
 from calotype_provider.local.hub import Hub
 from calotype_provider.local.hub_request import HubRequest
 from calotype_provider.local.loader import LoadedPipeline
-from calotype_provider.local.messages import DeviceStats, Forward, Paint, Started
-from calotype_provider.local.paint_listener import EncoderPool, PaintListener
-from calotype_provider.local.painting import pipeline_arguments
+from calotype_provider.local.messages import DeviceStats, Failed, Forward, Paint, Priced, Started, unread_words
+from calotype_provider.local.paces import calls_per_step
+from calotype_provider.local.paint_listener import EncoderPool, PaintListener, described
+from calotype_provider.local.painting import pipeline_arguments, prompt_tokens
 from calotype_provider.local.scheduling import Scheduler, StepRequest
 from calotype_provider.local.step_costs import StepCosts, StepShape
 from calotype_provider.local.waiting_call import WaitingCall
@@ -27,6 +29,8 @@ FORWARD_TIMES_MAX = 10.0
 """How many times longer than the table says a forward may take before the device counts as hanging."""
 
 STATS_SECONDS_MIN = 0.25
+
+logger = logging.getLogger("calotype.worker")
 
 
 class Painter:
@@ -43,6 +47,8 @@ class Painter:
         self._watchdog = Watchdog()
         self._encoders = EncoderPool()
         self._running: dict[str, Paint] = {}
+        self._on_device: set[str] = set()
+        """Those that have begun: the others hold no memory there."""
         self._announced: set[str] = set()
         self._warming_up = False
         self._stats_sent = 0.0
@@ -57,10 +63,22 @@ class Painter:
 
     def add(self, paint: Paint, loaded: LoadedPipeline) -> None:
         """Hand the picture to the hub. What becomes of it goes to the outbox."""
+        try:
+            pipeline = loaded.pipeline_for(paint)
+            arguments = pipeline_arguments(pipeline, paint)
+            tokens = prompt_tokens(pipeline, paint)
+        except Exception as error:  # A tokenizer, or a sibling, can fail in any way; others are being painted.
+            logger.exception("request %s cannot be begun", paint.request_id)
+            self._outbox.send(Failed(paint.request_id, "pipeline", described(error)))
+            return
+        if paint.strict and tokens.unread:
+            self._outbox.send(Failed(paint.request_id, "invalid", unread_words(tokens.unread)))
+            return
 
         def on_begin() -> None:
             # Its prompt is encoded now, which is no forward that the table knows.
             self._expect("the beginning of a picture", seconds_max=FORWARD_TIMES_MAX * self._hang_seconds_min)
+            self._on_device.add(paint.request_id)
             self._outbox.send(Started(paint.request_id))
 
         def on_end() -> None:
@@ -69,8 +87,8 @@ class Painter:
         request = HubRequest(
             request_id=paint.request_id,
             model_id=paint.model_id,
-            pipeline=loaded.pipeline,
-            arguments=pipeline_arguments(loaded.pipeline, paint),
+            pipeline=pipeline,
+            arguments=arguments,
             exact=self._exact,
             previews=paint.previews,
         )
@@ -80,8 +98,10 @@ class Painter:
             outbox=self._outbox,
             encoders=self._encoders,
             exact=self._exact,
+            prompt_tokens=tokens,
             on_begin=on_begin,
             on_end=on_end,
+            is_alone=lambda: not self._on_device - {paint.request_id},
         )
         self._hub.submit(request, listener)
         self._running[paint.request_id] = paint
@@ -98,6 +118,7 @@ class Painter:
         )
         self._hub.submit(request, listener)
         self._running[paint.request_id] = paint
+        self._on_device.add(paint.request_id)
         self._warming_up = True
         while not listener.ended:
             # Others that are being painted go on meanwhile.
@@ -140,6 +161,7 @@ class Painter:
 
     def _forget_picture(self, request_id: str) -> None:
         self._running.pop(request_id, None)
+        self._on_device.discard(request_id)
         self._announced.discard(request_id)
         self._scheduler.remove(request_id)
 
@@ -148,10 +170,10 @@ class Painter:
         if call.request_id in self._announced:
             return
         self._announced.add(call.request_id)
-        # FLUX's and Qwen-Image's true guidance asks the denoiser twice a step, the second time without the prompt.
-        calls_per_step = 2 if (self._running[call.request_id].true_cfg_scale or 0.0) > 1.0 else 1
-        calls = calls_per_step * max(1, call.steps_left)
-        self._scheduler.add(StepRequest(request_id=call.request_id, shape=_shape(call), calls=calls), now)
+        shape, calls = _shape(call), calls_per_step(self._running[call.request_id]) * max(1, call.steps_left)
+        self._scheduler.add(StepRequest(request_id=call.request_id, shape=shape, calls=calls), now)
+        if self._costs.knows(call.model_id):
+            self._outbox.send(Priced(call.request_id, calls * self._costs.seconds(shape)))
 
     def _learn(self, calls: Sequence[WaitingCall], cost: ForwardCost) -> None:
         self._costs.measured(_shape(calls[0]), len(calls), seconds=cost.seconds, peak_bytes=cost.peak_bytes)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from transformers import PreTrainedTokenizerBase
 
-from calotype_provider.local.messages import Paint
+from calotype_provider.local.messages import InputImage, Paint
 
 Pixels = NDArray[np.uint8]
 """[height, width, 3]"""
@@ -35,6 +36,7 @@ def pipeline_arguments(pipeline: Pipeline, paint: Paint) -> dict[str, Any]:
 
 def call_arguments(paint: Paint) -> dict[str, Any]:
     """By the names that diffusers' pipelines give them; None where the request has none."""
+    images = [_picture(image) for image in paint.images]
     return {
         "prompt": paint.prompt,
         "negative_prompt": paint.negative_prompt,
@@ -44,19 +46,42 @@ def call_arguments(paint: Paint) -> dict[str, Any]:
         "guidance_scale": paint.guidance_scale,
         "true_cfg_scale": paint.true_cfg_scale,
         "max_sequence_length": paint.max_sequence_length,
+        "image": (images[0] if len(images) == 1 else images) or None,
+        "mask_image": None if paint.mask is None else _picture(paint.mask, mode="L"),
+        "control_image": None if paint.control_image is None else _picture(paint.control_image),
+        "strength": paint.strength,
+        # FLUX.1 Kontext paints at this many pixels, whatever sides it is given.
+        "max_area": paint.width * paint.height,
         # On the CPU whatever the device, so that a seed is the same noise everywhere.
         "generator": torch.Generator("cpu").manual_seed(paint.seed),
     }
 
 
-def prompt_tokens_unread(pipeline: Pipeline, paint: Paint) -> int:
-    """How many tokens of the prompt the pipeline will leave out; it does not say so itself."""
+def _picture(image: InputImage, *, mode: str = "RGB") -> Image.Image:
+    return Image.frombytes(mode, (image.width, image.height), image.data)
+
+
+class PromptTokens(NamedTuple):
+    read: int
+    unread: int
+    """The last ones, which the pipeline leaves out; it does not say so itself."""
+
+
+def prompt_tokens(pipeline: Pipeline, paint: Paint) -> PromptTokens:
+    """Of the prompt, without padding."""
     tokenizers = [part for name, part in sorted(pipeline.components.items()) if name.startswith("tokenizer")]
     if not tokenizers or not isinstance(tokenizers[-1], PreTrainedTokenizerBase):
-        return 0
+        return PromptTokens(0, 0)
     # The last of several is the one that reads most: T5 after the CLIPs, whose 77 tokens are a summary.
     tokens = len(tokenizers[-1](paint.prompt).input_ids)
-    return max(0, tokens - (paint.max_sequence_length or tokenizers[-1].model_max_length))
+    unread = max(0, tokens - (paint.max_sequence_length or tokenizers[-1].model_max_length))
+    return PromptTokens(tokens - unread, unread)
+
+
+def latent_tokens(pipeline: Pipeline, width: int, height: int) -> int:
+    """What the denoiser makes of so many pixels. Transformers cut their latents into patches of two by two."""
+    side: int = getattr(pipeline, "vae_scale_factor", 8) * (2 if "transformer" in pipeline.components else 1)
+    return (width // side) * (height // side)
 
 
 def to_pixels(images: torch.Tensor) -> Pixels:

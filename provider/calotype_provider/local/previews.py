@@ -13,18 +13,18 @@ Unpack = Callable[[Any, torch.Tensor, Mapping[str, Any]], torch.Tensor]
 
 
 def can_preview(pipeline: Any) -> bool:
-    return _denoiser_name(pipeline) in UNPACK
+    """Whether `predicted_clean` and `preview` know its scheduler, its family and its autoencoder."""
+    return _denoiser_name(pipeline) in UNPACK and not _decodes_wider(pipeline.vae) and _predicts(pipeline.scheduler)
 
 
 def preview(pipeline: Any, clean_latents: torch.Tensor, denoiser_arguments: Mapping[str, Any]) -> torch.Tensor | None:
     """Pictures as the pipeline gives them with `output_type="pt"`: [rows, 3, height, width] from 0 to 1. None for a
     family without an entry."""
     unpack = UNPACK.get(_denoiser_name(pipeline))
-    vae = pipeline.vae
-    if unpack is None or (vae.dtype == torch.float16 and vae.config.get("force_upcast")):
+    if unpack is None or _decodes_wider(pipeline.vae):
         return None
-    latents = unpack(pipeline, clean_latents, denoiser_arguments).to(vae.dtype)
-    decoded: torch.Tensor = vae.decode(latents, return_dict=False)[0]
+    latents = unpack(pipeline, clean_latents, denoiser_arguments).to(pipeline.vae.dtype)
+    decoded: torch.Tensor = pipeline.vae.decode(latents, return_dict=False)[0]
     if decoded.ndim == 5:
         decoded = decoded[:, :, 0]
     return (decoded / 2 + 0.5).clamp(0, 1)
@@ -33,21 +33,34 @@ def preview(pipeline: Any, clean_latents: torch.Tensor, denoiser_arguments: Mapp
 def predicted_clean(scheduler: Any, model_output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor | None:
     """The clean latents that the step which `scheduler` has just made went towards, guidance included. None for a
     scheduler that is told apart in no line here."""
+    if not _predicts(scheduler):
+        return None
+    if hasattr(scheduler, "model_outputs"):
+        clean: torch.Tensor = scheduler.model_outputs[-1]
+        return clean
+    sigma: float = scheduler.sigmas[scheduler.step_index - 1].item()
+    latents, output = sample.float(), model_output.float()
+    if _prediction_type(scheduler) == "v_prediction":
+        return latents / (sigma * sigma + 1) - output * (sigma / math.sqrt(sigma * sigma + 1))
+    return latents - output * sigma
+
+
+def _predicts(scheduler: Any) -> bool:
+    """Whether its steps tell what they go towards."""
     if hasattr(scheduler, "model_outputs"):
         to_clean = getattr(scheduler, "predict_x0", False) or str(scheduler.config.get("algorithm_type")).endswith("++")
-        clean: torch.Tensor | None = scheduler.model_outputs[-1] if to_clean else None
-        return clean
-    sigmas, step_index = getattr(scheduler, "sigmas", None), getattr(scheduler, "step_index", None)
-    if sigmas is None or step_index is None:
-        return None
-    sigma: float = sigmas[step_index - 1].item()
-    latents, output = sample.float(), model_output.float()
-    match scheduler.config.get("prediction_type", "flow_prediction"):
-        case "epsilon" | "flow_prediction":
-            return latents - output * sigma
-        case "v_prediction":
-            return latents / (sigma * sigma + 1) - output * (sigma / math.sqrt(sigma * sigma + 1))
-    return None
+        return bool(to_clean)
+    known = _prediction_type(scheduler) in ("epsilon", "flow_prediction", "v_prediction")
+    return known and getattr(scheduler, "sigmas", None) is not None and hasattr(scheduler, "step_index")
+
+
+def _prediction_type(scheduler: Any) -> str:
+    return str(scheduler.config.get("prediction_type", "flow_prediction"))
+
+
+def _decodes_wider(vae: Any) -> bool:
+    """In float32 what is float16 otherwise: its pipeline casts it for a while, and others share it."""
+    return bool(vae.dtype == torch.float16 and vae.config.get("force_upcast"))
 
 
 def _flux(pipeline: Any, latents: torch.Tensor, arguments: Mapping[str, Any]) -> torch.Tensor:

@@ -78,6 +78,10 @@ class StepCosts:
         self._shapes = {shape: costs for shape, costs in self._shapes.items() if shape.model_id != model_id}
         self._tokens_too_many.pop(model_id, None)
 
+    def knows(self, model_id: str) -> bool:
+        """Whether anything of the model is measured, so that what it costs is no mere guess."""
+        return any(shape.model_id == model_id for shape in self._shapes)
+
     def seconds(self, shape: StepShape, rows: int = 1) -> float:
         """Of one forward."""
         if costs := self._shapes.get(shape):

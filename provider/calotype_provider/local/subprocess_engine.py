@@ -76,6 +76,9 @@ class SubprocessEngine:
         self._send_ready()
         return events
 
+    def resume(self, request_id: str) -> AsyncIterator[EngineEvent]:
+        return self._ledger.resume(request_id)
+
     def cancel(self, request_id: str) -> None:
         if self._ledger.cancel(request_id):
             self._send(Cancel(request_id))
