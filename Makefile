@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONSTRAINTS := constraints.txt
+# Real clients that the tests run: each where it holds nothing else back.
+CLIENTS := tests/clients
 SERVE ?= --demo
 
 export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
@@ -15,7 +17,7 @@ test bench: export OMP_NUM_THREADS := 1
 serve: $(VENV)/installed
 	$(BIN)/calotype serve $(SERVE)
 
-test: $(VENV)/installed-dev
+test: $(VENV)/installed-dev $(CLIENTS)/node_modules/installed $(CLIENTS)/litellm/installed
 	$(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/installed-dev
@@ -43,5 +45,14 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP) install --editable ".[test,check,bench]"
 	@touch $@
 
+$(CLIENTS)/node_modules/installed: $(CLIENTS)/package.json
+	cd $(CLIENTS) && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(CLIENTS)/litellm/installed: $(CLIENTS)/litellm-requirements.txt
+	$(PYTHON) -m venv $(CLIENTS)/litellm
+	PIP_CONSTRAINT= $(CLIENTS)/litellm/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS)/node_modules $(CLIENTS)/litellm .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

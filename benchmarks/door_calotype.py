@@ -9,10 +9,11 @@ import sys
 import uvicorn
 
 from benchmarks.door import PICTURE_BYTES
+from calotype_provider.card_ranges import SizeRange
 from calotype_provider.image_model import ImageModel
 from calotype_provider.local.engine import Readiness
 from calotype_provider.local.subprocess_engine import SubprocessEngine
-from calotype_provider.model_card import ModelCard, SizeRange
+from calotype_provider.model_card import ModelCard
 from calotype_provider.registry import ProviderRegistry
 from calotype_provider.types import GeneratedImage, ImageModelCall, ImageModelResult, Size
 from calotype_runtime.app import create_app

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import msgspec
 
+from calotype_adapters.aliases import ALIASES
+from calotype_adapters.openai.types import ImageEditRequest, ImageGenerationRequest, ImageVariationRequest
 from calotype_provider.catalog import KNOWN_MODELS
+from calotype_provider.local.card_table import CARDS
 from calotype_runtime.app import ROUTES
 from calotype_runtime.config import Settings
+from calotype_runtime.openapi import ERRORS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -56,3 +60,44 @@ def test_the_readme_shows_pictures_that_are_there_and_leaves_nothing_to_fill_in(
 
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) < 150
+
+
+def rows_of(document: str, heading: str) -> list[list[str]]:
+    """The cells of the tables under a heading, without the table's own."""
+    section = document.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|") and not line.startswith("|---")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+
+
+OPENAI = (ROOT / "docs/openai.md").read_text()
+REQUESTS: dict[str, type[msgspec.Struct]] = {
+    "generations": ImageGenerationRequest,
+    "edits": ImageEditRequest,
+    "variations": ImageVariationRequest,
+}
+
+
+def test_every_field_of_every_route_is_in_its_document_with_its_other_names_and_no_other() -> None:
+    rows = {row[0].strip("`"): row for row in rows_of(OPENAI, "Fields")}
+    fields = {name: {field.name for field in msgspec.structs.fields(kind)} for name, kind in REQUESTS.items()}
+    assert set(rows) == set().union(*fields.values())
+    for name, (_, also, on, *_) in rows.items():
+        routes = set(REQUESTS) if on == "all" else set(on.split(", "))
+        assert routes == {route for route in REQUESTS if name in fields[route]}, name
+        others = {other for other in re.findall(r"`([^`]+)`", also) if "[" not in other and " " not in other}
+        assert others - {"X-Calotype-Strict"} == set(ALIASES.get(name, ())), name
+
+
+def test_every_status_is_in_the_document_of_the_wire() -> None:
+    written = {status for row in rows_of(OPENAI, "Errors") for status in re.findall(r"\d{3}", row[0])}
+    # 499 is for the log: nobody is there to read it.
+    assert written == {str(status) for status in ERRORS} - {"499"}
+
+
+def test_every_kind_of_card_is_in_the_document_of_the_wire() -> None:
+    kinds = " ".join(row[0] for row in rows_of(OPENAI, "What each kind of model does with pictures"))
+    for card in CARDS.values():
+        family = (
+            card.description.split(",")[0].replace("FLUX.1 Control", "FLUX.1 Canny").replace("FLUX.2 klein", "klein")
+        )
+        assert family.replace("Stable Diffusion XL", "SDXL").replace("Stable Diffusion 3", "SD3") in kinds, family

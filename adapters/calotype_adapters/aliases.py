@@ -7,8 +7,9 @@ from functools import cache
 ALIASES: dict[str, tuple[str, ...]] = {
     "guidance": ("guidance_scale",),
     "strength": ("prompt_strength",),
-    "image": ("input_image", "start_image", "images"),
+    "image": ("input_image", "start_image", "images", "image_url", "image_urls", "url"),
     "input_images": ("reference_images",),
+    "mask": ("mask_image", "mask_url"),
     "num_inference_steps": ("steps",),
 }
 """By the wire's own name. Every name here, and every other field's, may come in snake_case or in camelCase."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from calotype_adapters.aliases import spellings
-from calotype_adapters.pictures import FilePart, ImageInputs
+from calotype_adapters.pictures import FilePart, ImageInputs, picture_in
 from calotype_provider.errors import InvalidCallError
 
 UNKNOWN_FIELDS_NAMED_MAX = 16
@@ -25,13 +25,14 @@ FieldValue = msgspec.Raw | str | FilePart | tuple[str | FilePart, ...]
 def decode_fields(fields: Mapping[str, FieldValue], into: type[T]) -> tuple[T, tuple[str, ...]]:
     """The struct, and the names of the fields that it does not have (at most a few, cut short).
 
-    JSON's `null` is "not given". Raises InvalidCallError, naming the parameter.
+    JSON's `null` is "not given", and so is a form's text "null" where the field may be left out. Raises
+    InvalidCallError, naming the parameter.
     """
     known, given, unknown = _fields_of(into), dict[str, tuple[str, FieldValue]](), list[str]()
     for spelling, value in fields.items():
-        if _is_null(value):
-            continue
         field = known.get(spelling)
+        if _is_null(value) or (value == "null" and not (field and field.required)):
+            continue
         if field is None:
             unknown.append(spelling)
         elif field.name in given:
@@ -73,13 +74,14 @@ def _shortened(names: list[str]) -> tuple[str, ...]:
 @cache
 def _fields_of(into: type[msgspec.Struct]) -> dict[str, _Field]:
     """By every spelling."""
-    fields = [_Field(field.name, field.type) for field in msgspec.structs.fields(into)]
+    fields = [_Field(field.name, field.type, required=field.required) for field in msgspec.structs.fields(into)]
     return {spelling: field for field in fields for spelling in spellings(field.name)}
 
 
 class _Field:
-    def __init__(self, name: str, type_: Any) -> None:
+    def __init__(self, name: str, type_: Any, *, required: bool) -> None:
         self.name = name
+        self.required = required
         self._type = type_
         self._decoder = msgspec.json.Decoder(type_, dec_hook=_image_inputs)
 
@@ -108,9 +110,10 @@ def _what_came(value: FieldValue, error: Exception) -> str:
 def _image_inputs(type_: type, value: object) -> ImageInputs:
     assert type_ is ImageInputs, f"no decoding for {type_}"
     items = value if isinstance(value, (list, tuple)) else (value,)
-    if not all(isinstance(item, (str, FilePart)) for item in items):
-        raise ValueError("expected a picture as base64 or a data URI, or a list of them")
-    return ImageInputs(tuple(items))
+    pictures = tuple(picture for picture in map(picture_in, items) if picture is not None)
+    if len(pictures) < len(items):
+        raise ValueError("expected a picture as base64, a data URI or a URL, or a list of them")
+    return ImageInputs(pictures)
 
 
 def _choices(type_: Any) -> list[str]:

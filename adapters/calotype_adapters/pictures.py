@@ -6,6 +6,7 @@ from calotype_provider.errors import InvalidCallError
 from calotype_provider.types import ImageFile, ImageSource
 
 PICTURES_MAX = 16
+INPUT_IMAGES_MAX = 8
 
 UNREAD_MEDIA_TYPE = "application/octet-stream"
 """Of an uploaded file until the runtime has looked at its bytes."""
@@ -38,12 +39,30 @@ class ImageInputs:
         return f"ImageInputs({len(self.items)})"
 
 
-def to_images(inputs: ImageInputs | None, *, parameter: str) -> tuple[ImageFile | ImageSource, ...]:
+def picture_in(item: object) -> str | FilePart | None:
+    """The picture that one value of a request is, or that its JSON object points to; None when it is none.
+
+    `{"url": ...}` is xAI's, `{"image_url": "..."}` OpenAI's, `{"image_url": {"url": ...}}` that of chats.
+    """
+    match item:
+        case str() | FilePart():
+            return item
+        case {"url": str(text)} | {"image_url": str(text)} | {"image_url": {"url": str(text)}}:
+            return text
+        case _:
+            return None
+
+
+def to_images(
+    inputs: ImageInputs | None, *, parameter: str, pictures_max: int = PICTURES_MAX
+) -> tuple[ImageFile | ImageSource, ...]:
     """`parameter` is what errors name. Raises InvalidCallError for too many."""
     if inputs is None:
         return ()
-    if len(inputs.items) > PICTURES_MAX:
-        raise InvalidCallError(f"at most {PICTURES_MAX} pictures, got {len(inputs.items)}", parameter=parameter)
+    if len(inputs.items) > pictures_max:
+        raise InvalidCallError(
+            f"{parameter} must be at most {pictures_max} pictures, got {len(inputs.items)}", parameter=parameter
+        )
     return tuple(
         ImageFile(item.data, UNREAD_MEDIA_TYPE) if isinstance(item, FilePart) else ImageSource(item, parameter)
         for item in inputs.items

@@ -5,6 +5,7 @@ CalotypeError
 ├── MalformedRequestError       the request cannot be read at all
 ├── AuthenticationError         no key, or not a known one
 ├── ForbiddenError              the door is not open to this Host or Origin, or a URL was not made here
+├── IdempotencyKeyReusedError   the key came with another body before
 ├── RequestTooLargeError        the body is over its bound
 ├── RequestTimeoutError         the body did not arrive in time
 ├── UnsupportedMediaTypeError   the body is of a kind that is not read here
@@ -14,6 +15,7 @@ CalotypeError
 ├── RangeNotSatisfiableError    the part of the picture that was asked for begins behind its end
 ├── NoSuchRequestError          no picture of this id is being painted, or was lately
 ├── ModelBusyError              too many wait already: come back in retry_after_seconds
+│   └── DeadlineError           the wait would be longer than the caller's own
 ├── StorageFullError            an answer by URL was asked for, and the store is full of living pictures
 ├── StorageError                the store of answers by URL could not keep a picture, or give it back
 ├── ModelLoadError              the model's files cannot be loaded
@@ -52,6 +54,10 @@ class AuthenticationError(CalotypeError):
 
 
 class ForbiddenError(CalotypeError):
+    pass
+
+
+class IdempotencyKeyReusedError(CalotypeError):
     pass
 
 
@@ -109,6 +115,10 @@ class ModelBusyError(CalotypeError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class DeadlineError(ModelBusyError):
+    """Refused before any work: the next try, or another server, may be in time."""
+
+
 class StorageFullError(CalotypeError):
     is_retryable = True
 
@@ -119,6 +129,10 @@ class StorageFullError(CalotypeError):
 
 class StorageError(CalotypeError):
     """The message says what failed and never where: no paths, no bucket, no credentials."""
+
+    def __init__(self, message: str, *, is_retryable: bool = False) -> None:
+        super().__init__(message)
+        self.is_retryable = is_retryable
 
 
 class ModelLoadError(CalotypeError):

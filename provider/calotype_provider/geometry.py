@@ -106,3 +106,10 @@ def size_for(
 
 def _neighbours(value: float) -> set[int]:
     return {max(1, math.floor(value)), max(1, math.ceil(value))}
+
+
+def cropped_pixels(image: Size, painted: Size) -> int:
+    """Columns or rows of `image` that are cut off where its middle is given the shape of `painted`."""
+    width = min(image.width, round(image.height * painted.width / painted.height))
+    height = min(image.height, round(image.width * painted.height / painted.width))
+    return max(image.width - width, image.height - height)

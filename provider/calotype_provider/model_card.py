@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import msgspec
 
+from calotype_provider.call_checks import IMAGES_PER_CALL_MAX, check, refuse_when_strict
+from calotype_provider.card_ranges import IntegerRange, NumberRange, QualityLevel, SizeRange
 from calotype_provider.errors import InvalidCallError
-from calotype_provider.geometry import agree, aspect_ratio_of, nearest_size, ratio_distance, size_for
+from calotype_provider.geometry import agree, aspect_ratio_of, cropped_pixels, nearest_size, ratio_distance
 from calotype_provider.types import (
-    PROMPT_CHARACTERS_MAX,
-    SEED_MAX,
     AspectRatio,
     CallWarning,
     ImageFile,
@@ -22,8 +21,6 @@ from calotype_provider.types import (
     Size,
 )
 
-IMAGES_PER_CALL_MAX = 10
-PARTIAL_IMAGES_MAX = 3
 STRENGTH_FINENESS = 1000
 
 GuidanceMeaning = Literal["embedding", "true_cfg", "cfg"]
@@ -36,77 +33,47 @@ Input = Literal["images", "mask", "control_image"]
 QUALITIES: tuple[Quality, ...] = get_args(Quality)
 
 
-class IntegerRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    min: int
-    max: int
-    default: int
-
-
-class NumberRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    min: float
-    max: float
-    default: float
-
-
-class SizeRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every size whose sides are multiples of `multiple_of` from `side_min` to `side_max`, `pixels_max` in all."""
-
-    multiple_of: int
-    side_min: int
-    side_max: int
-    pixels_max: int
-
-    def holds(self, size: Size) -> bool:
-        sides = (size.width, size.height)
-        return size.pixels <= self.pixels_max and all(
-            self.side_min <= side <= self.side_max and side % self.multiple_of == 0 for side in sides
-        )
-
-    def nearest(self, ratio: Size | AspectRatio, *, pixels: int) -> Size | None:
-        return size_for(
-            ratio,
-            pixels=min(pixels, self.pixels_max),
-            multiple_of=self.multiple_of,
-            side_min=self.side_min,
-            side_max=self.side_max,
-            pixels_max=self.pixels_max,
-        )
-
-
-class QualityLevel(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a quality means, for a call that does not say these itself."""
-
-    num_inference_steps: int | None = None
-    pixels: int | None = None
-
-
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One card per model. `None`, `False` and 0: the model has no such thing, and a call that asks for it is told."""
 
     model_id: str
+    """Its name in requests."""
     description: str = ""
+    """In a line."""
     default_size: Size
+    """Where neither size, nor ratio, nor picture says another."""
     sizes: tuple[Size, ...] = ()
     """The only sizes it paints; empty where `size_range` says it."""
     size_range: SizeRange | None = None
+    """The sizes it paints, where they are not a list."""
     aspect_ratio_max: float = 3.0
     """The most oblong shape served, long side to short; a call beyond it is refused."""
     num_inference_steps: IntegerRange | None = None
+    """Denoising steps."""
     guidance_scale: NumberRange | None = None
+    """How closely it follows the prompt."""
     guidance_means: GuidanceMeaning | None = None
+    """What kind of guidance that is."""
     negative_prompt: bool = False
+    """Whether it has one."""
     seed: bool = True
+    """Whether it paints from the caller's seed."""
     qualities: dict[Quality, QualityLevel] = {}
     """A quality that is missing here is served as the next lower one."""
     strength: NumberRange | None = None
     """With `images_max`: the model starts from an image and may leave it so far. Without: it edits by instruction."""
     images_max: int = 0
+    """Pictures that it takes."""
     mask: bool = False
+    """Whether it takes one."""
     control_image: bool = False
+    """Whether it takes one."""
     requires: tuple[Input, ...] = ()
     """What it does not paint without."""
     output_formats: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
+    """Files that it gives."""
     max_images_per_call: int = IMAGES_PER_CALL_MAX
+    """More are asked of it in several calls."""
     max_sequence_length: int | None = None
     """Tokens of the prompt that the model reads."""
 
@@ -298,20 +265,6 @@ class FittedCall(msgspec.Struct, frozen=True):
     warnings: tuple[CallWarning, ...]
 
 
-def refuse_when_strict(call: ImageModelCall, warnings: Sequence[CallWarning]) -> None:
-    """Raises InvalidCallError for the first warning of a call that takes none."""
-    if call.strict and warnings:
-        told = warnings[0]
-        raise InvalidCallError(f"strict: {told.feature}: {told.details or told.type}", parameter=told.feature)
-
-
-def cropped_pixels(image: Size, painted: Size) -> int:
-    """Columns or rows of `image` that are cut off where its middle is given the shape of `painted`."""
-    width = min(image.width, round(image.height * painted.width / painted.height))
-    height = min(image.height, round(image.width * painted.height / painted.width))
-    return max(image.width - width, image.height - height)
-
-
 _INPUT_NAMES: dict[Input, str] = {"images": "an image", "mask": "a mask", "control_image": "a control image"}
 
 
@@ -328,43 +281,3 @@ def _refuse_unlike_mask(call: ImageModelCall) -> None:
         raise InvalidCallError(
             f"the mask ({mask.size}) must have the shape of the image ({image.size})", parameter="mask"
         )
-
-
-def check(call: ImageModelCall) -> None:
-    """Raises InvalidCallError for what is wrong with a call whatever the model."""
-    if not call.prompt.strip() and not call.images:
-        raise InvalidCallError("prompt must not be empty", parameter="prompt")
-    _check_text("prompt", call.prompt)
-    _check_text("negative_prompt", call.negative_prompt or "")
-    _check_integer("n", call.n, 1, IMAGES_PER_CALL_MAX)
-    _check_integer("num_inference_steps", call.num_inference_steps, 1, None)
-    _check_integer("output_compression", call.output_compression, 0, 100)
-    _check_integer("partial_images", call.partial_images, 0, PARTIAL_IMAGES_MAX)
-    _check_integer("seed", call.seed, 0, SEED_MAX)
-    if call.seed is not None and call.seed + call.n - 1 > SEED_MAX:
-        raise InvalidCallError(
-            f"image k has the seed {call.seed} + k, which must not pass {SEED_MAX}: n is {call.n}", parameter="seed"
-        )
-    if call.guidance_scale is not None and not (math.isfinite(call.guidance_scale) and call.guidance_scale >= 0):
-        raise InvalidCallError(
-            f"guidance_scale must be a number from 0 up, got {call.guidance_scale}", parameter="guidance_scale"
-        )
-    if call.strength is not None and not 0 <= call.strength <= 1:
-        raise InvalidCallError(f"strength must be from 0 to 1, got {call.strength}", parameter="strength")
-
-
-def _check_text(parameter: str, text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidCallError(f"{parameter} holds half a character: {error.reason}", parameter=parameter) from error
-    if len(text) > PROMPT_CHARACTERS_MAX:
-        raise InvalidCallError(
-            f"{parameter} must have at most {PROMPT_CHARACTERS_MAX} characters, got {len(text)}", parameter=parameter
-        )
-
-
-def _check_integer(parameter: str, value: int | None, low: int, high: int | None) -> None:
-    if value is not None and (value < low or (high is not None and value > high)):
-        bounds = f"from {low} to {high}" if high is not None else f"at least {low}"
-        raise InvalidCallError(f"{parameter} must be {bounds}, got {value}", parameter=parameter)

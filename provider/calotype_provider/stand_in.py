@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
+from calotype_provider.call_checks import refuse_when_strict
 from calotype_provider.catalog import KNOWN_MODELS, known_model
 from calotype_provider.errors import NoSuchModelError
 from calotype_provider.image_model import EstimatesSeconds, ImageModel, StreamingImageModel
@@ -46,12 +47,14 @@ class StandInModel:
         return self._painter.estimate_seconds(call) if isinstance(self._painter, EstimatesSeconds) else float(call.n)
 
     async def do_generate(self, call: ImageModelCall) -> ImageModelResult:
+        refuse_when_strict(call, (self._warning,))
         return self._told(await self._painter.do_generate(call))
 
     async def do_stream(self, call: ImageModelCall) -> AsyncIterator[ImageEvent]:
         if not isinstance(self._painter, StreamingImageModel):
             yield ImageFinished(await self.do_generate(call))
             return
+        refuse_when_strict(call, (self._warning,))
         async for event in self._painter.do_stream(call):
             yield ImageFinished(self._told(event.result)) if isinstance(event, ImageFinished) else event
 

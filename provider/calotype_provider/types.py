@@ -24,7 +24,9 @@ class Size(msgspec.Struct, frozen=True, order=True):
     """Width and height of a picture in pixels, each from 1 to `SIDE_PIXELS_MAX`."""
 
     width: int
+    """In pixels."""
     height: int
+    """In pixels."""
 
     @property
     def pixels(self) -> int:
@@ -44,7 +46,7 @@ class AspectRatio(msgspec.Struct, frozen=True):
         return f"{self.width}:{self.height}"
 
 
-class ImageFile(msgspec.Struct, frozen=True):
+class ImageFile(msgspec.Struct, frozen=True, tag="file"):
     """A picture as bytes, its media type decided by those bytes."""
 
     data: bytes
@@ -56,7 +58,7 @@ class ImageFile(msgspec.Struct, frozen=True):
         return f"ImageFile({self.media_type}, {len(self.data)} bytes)"
 
 
-class ImageSource(msgspec.Struct, frozen=True):
+class ImageSource(msgspec.Struct, frozen=True, tag="source"):
     """A picture as a caller named it: base64 or a data URI. Hostile until the runtime has made an ImageFile of it."""
 
     text: str
@@ -122,6 +124,7 @@ class CallWarning(msgspec.Struct, frozen=True, omit_defaults=True):
     feature: str
     """The call's field, or what else it is about."""
     details: str | None = None
+    """What was asked and what was done."""
 
 
 class GeneratedImage(msgspec.Struct, frozen=True):

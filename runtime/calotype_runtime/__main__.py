@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calotype_provider.errors import CalotypeError
+from calotype_provider.model_card import QUALITIES
 from calotype_runtime.config import ModelSettings, Settings, load_settings
 
 
@@ -100,6 +101,14 @@ def _add_generate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--steps", type=int, dest="num_inference_steps")
     command.add_argument("--guidance", type=float)
     command.add_argument("--negative-prompt")
+    command.add_argument("--quality", choices=QUALITIES, help="steps and pixels, where they are not given")
+    command.add_argument(
+        "--image", dest="images", action="append", default=[], type=Path, metavar="FILE",
+        help="a picture to start from, or to edit (repeatable)",
+    )  # fmt: skip
+    command.add_argument("--mask", type=Path, metavar="FILE", help="transparent where something new is painted")
+    command.add_argument("--control-image", type=Path, metavar="FILE", help="edges or depth to follow")
+    command.add_argument("--strength", type=float, help="how far the picture may be left, 0 to 1")
     command.add_argument("--server", metavar="URL", help="ask a running server instead of loading the model here")
 
 

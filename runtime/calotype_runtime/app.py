@@ -8,16 +8,19 @@ from litestar.di import Provide
 from calotype_runtime.door import Door
 from calotype_runtime.error_answers import EXCEPTION_HANDLERS
 from calotype_runtime.image_runtime import ImageRuntime
-from calotype_runtime.routes import engine, files, health, openai
+from calotype_runtime.routes import documents, engine, files, health, images, models
 
 ROUTES = (
-    openai.create_images,
-    openai.list_models,
-    openai.get_model,
+    images.create_images,
+    images.edit_images,
+    images.vary_image,
+    models.list_models,
+    models.get_model,
     engine.get_engine,
     files.get_file,
     health.health,
     health.ready,
+    documents.get_openapi,
 )
 
 
@@ -27,6 +30,7 @@ def create_app(runtime: ImageRuntime) -> Door:
         route_handlers=ROUTES,
         dependencies={"runtime": Provide(lambda: runtime, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
+        on_startup=[runtime.store.start],
         on_shutdown=[runtime.aclose],
         # Bodies are bounded where they are read, with an error that names the bound.
         request_max_body_size=None,

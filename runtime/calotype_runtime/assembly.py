@@ -25,7 +25,12 @@ class Assembly:
         """`folders` are the local models; those of the settings, and the embedded one, when there are none given."""
         self.engine = SubprocessEngine(settings.engine)
         # When the runtime is closed, its requests have had their time: nothing is waited for again.
-        local = LocalProvider(model_folders(settings) if folders is None else folders, self.engine, stop_seconds_max=0)
+        local = LocalProvider(
+            model_folders(settings) if folders is None else folders,
+            self.engine,
+            stop_seconds_max=0,
+            png_parameters=settings.png_parameters,
+        )
         factories: dict[str, ProviderFactory] = {"calotype-local": lambda: local, **installed_factories()}
         self.registry = ProviderRegistry(factories)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,12 @@ from calotype_provider.catalog import TINTYPE_ID
 from calotype_provider.errors import ConfigError
 from calotype_provider.local.engine import EngineSettings, PositiveSeconds
 from calotype_runtime.access import is_loopback
+from calotype_runtime.image_inputs import PictureSettings
+from calotype_runtime.proxies import is_network
 
 PositiveInteger = Annotated[int, msgspec.Meta(ge=1)]
+
+BUCKET_URL_SECONDS_MAX = 7 * 24 * 3600
 
 
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,6 +33,15 @@ class FileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ttl_seconds: PositiveSeconds = 3600.0
     bytes_max: PositiveInteger = 512 * 2**20
+    directory: str | None = None
+    """Where pictures and their URLs outlive a restart; a relative one is relative to the settings file."""
+    bucket: str | None = None
+    """'s3://name/prefix'; endpoint, region and credentials are in the environment."""
+    secret: Annotated[str, msgspec.Meta(min_length=32)] | None = None
+    """What URLs are signed with."""
+
+    def __repr__(self) -> str:
+        return f"FileSettings(directory={self.directory!r}, bucket={self.bucket!r})"
 
 
 class QueueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What answers by URL begin with, where a proxy hides the request's own origin: 'https://pictures.example'."""
     hosts: tuple[str, ...] = ()
     """Names besides the loopback's that a request's Host may have while there are no keys."""
+    proxies: tuple[str, ...] = ()
+    """Addresses or networks whose word is believed on the scheme and host that callers see."""
     cors_origins: tuple[str, ...] = ()
     keys: dict[str, str] = {}
     """A caller's name -> its key. With any, every call needs one."""
@@ -53,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     default_model: str = TINTYPE_ID
     models: dict[str, ModelSettings] = {}
     files: FileSettings = FileSettings()
+    pictures: PictureSettings = PictureSettings()
     queue: QueueSettings = QueueSettings()
     engine: EngineSettings = EngineSettings()
     body_bytes_max: PositiveInteger = 32 * 2**20
@@ -63,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connections_max: PositiveInteger = 1000
     stop_seconds_max: PositiveSeconds = 30.0
     """How long running pictures may take to finish when the server is told to stop."""
+    png_parameters: bool = True
+    """Whether PNG files say in their text what they were painted from."""
     log_prompts: bool = False
 
     def __repr__(self) -> str:
@@ -116,7 +135,10 @@ def _decode(path: Path) -> Settings:
         name: msgspec.structs.replace(model, folder=str(path.parent / Path(model.folder).expanduser()))
         for name, model in settings.models.items()
     }
-    return msgspec.structs.replace(settings, models=models)
+    files = settings.files
+    if files.directory is not None:
+        files = msgspec.structs.replace(files, directory=str(path.parent / Path(files.directory).expanduser()))
+    return msgspec.structs.replace(settings, models=models, files=files)
 
 
 def _keys_of(text: str) -> dict[str, str]:
@@ -154,9 +176,27 @@ def _check(settings: Settings) -> None:
     for origin in settings.cors_origins:
         if not _is_origin(origin):
             raise ConfigError(f"cors_origins must look like 'https://app.example', got {origin!r}")
+    for proxy in settings.proxies:
+        if not is_network(proxy):
+            raise ConfigError(f"proxies must be addresses or networks like '10.0.0.0/8', got {proxy!r}")
+    _check_files(settings.files)
     for host in settings.hosts:
         if "/" in host or not host:
             raise ConfigError(f"hosts must be names like 'pictures.example', got {host!r}")
+    for host in settings.pictures.private_hosts:
+        if "/" in host or not host:
+            raise ConfigError(f"pictures.private_hosts must be names like 'files.lan' or addresses, got {host!r}")
+
+
+def _check_files(files: FileSettings) -> None:
+    if files.bucket is None:
+        return
+    if files.directory is not None:
+        raise ConfigError("files.directory and files.bucket: pictures are kept in one of them, not in both")
+    if not re.fullmatch(r"s3://[^/?#]+(/[^?#]*)?", files.bucket):
+        raise ConfigError(f"files.bucket must look like 's3://name/prefix', got {files.bucket!r}")
+    if files.ttl_seconds > BUCKET_URL_SECONDS_MAX:
+        raise ConfigError(f"files.ttl_seconds: a bucket signs URLs for at most {BUCKET_URL_SECONDS_MAX} seconds")
 
 
 def _is_origin(text: str) -> bool:

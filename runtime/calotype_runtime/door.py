@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from calotype_adapters.openai.convert import to_error
+from calotype_adapters.openai.errors import to_error
 from calotype_provider.errors import CalotypeError, EngineError
 from calotype_runtime.access import ApiKey, authenticate, check_host, check_origin, cors_headers, preflight_headers
 from calotype_runtime.config import Settings
+from calotype_runtime.proxies import Proxies
 from calotype_runtime.request_log import RequestRecord, new_record, write_record
 
 PIECE_BYTES_MAX = 256 * 1024
@@ -30,6 +31,7 @@ class Door:
         self._app = app
         self._keys = {name: ApiKey(key) for name, key in settings.keys.items()}
         self._hosts = settings.hosts
+        self._proxies = Proxies(settings.proxies)
         # Behind a proxy the server's own origin is the one that the proxy shows.
         self._own_origins = (settings.public_url,) if settings.public_url else ()
         self._cors_origins = settings.cors_origins
@@ -41,7 +43,8 @@ class Door:
             await self._app(scope, receive, send)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        scope = self._as_callers_see(scope)
+        headers = _decoded(scope["headers"])
         record = new_record(method=scope["method"], path=scope["path"], request_id=headers.get("x-request-id"))
         started = time.perf_counter()
         marks = {
@@ -83,6 +86,15 @@ class Door:
             scope = {**scope, "method": HttpMethod.GET}
         await self._app(scope, receive, send)
 
+    def _as_callers_see(self, scope: HTTPScope) -> HTTPScope:
+        """With the scheme and the Host that a configured proxy was called by, so that nothing behind has to know it."""
+        peer = scope["client"][0] if scope["client"] else None
+        seen = self._proxies.seen_origin(peer, _decoded(scope["headers"]))
+        if seen.host is not None:
+            others = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]
+            scope = {**scope, "headers": [*others, *_encoded({"host": seen.host})]}
+        return scope if seen.scheme is None else {**scope, "scheme": seen.scheme}
+
     def _admit(self, scope: HTTPScope, headers: Mapping[str, str], record: RequestRecord) -> dict[str, str] | None:
         """Raises what keeps the request out; gives the headers of the answer when it is only a preflight."""
         host, origin = headers.get("host"), headers.get("origin")
@@ -121,6 +133,10 @@ async def _answer(send: Send, status: int, headers: Mapping[str, str], body: byt
     length = {} if status == 204 else {"content-length": str(len(body))}
     await send({"type": "http.response.start", "status": status, "headers": _encoded({**headers, **length})})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

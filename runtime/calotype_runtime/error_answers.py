@@ -9,15 +9,15 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from calotype_adapters.openai.convert import ErrorAnswer, for_status, to_error
+from calotype_adapters.openai.errors import ErrorAnswer, for_status, to_error
 from calotype_provider.errors import CalotypeError
+from calotype_runtime.request_log import RequestRecord
 
 logger = logging.getLogger("calotype.errors")
 
 
-def answer_calotype_error(request: Request[Any, Any, Any], error: CalotypeError) -> Response[bytes]:
-    request.state.record.error = type(error).__name__
-    return _response(to_error(error))
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    return _response(answer_for(error, request.state.record))
 
 
 def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -27,12 +27,13 @@ def answer_http_exception(request: Request[Any, Any, Any], error: HTTPException)
     return _response(answer._replace(headers={**(error.headers or {}), **answer.headers}))
 
 
-def answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Our own mistake: the log has the traceback, the caller only the request's id."""
-    record = request.state.record
+def answer_for(error: Exception, record: RequestRecord) -> ErrorAnswer:
+    """What the caller is told. Of our own mistakes the log has the traceback, the caller only the request's id."""
     record.error = type(error).__name__
+    if isinstance(error, CalotypeError):
+        return to_error(error)
     logger.error("request %s failed", record.request_id, exc_info=error)
-    return _response(for_status(500, f"internal error; the server's log has it under {record.request_id}"))
+    return for_status(500, f"internal error; the server's log has it under {record.request_id}")
 
 
 def _response(answer: ErrorAnswer) -> Response[bytes]:
@@ -41,7 +42,6 @@ def _response(answer: ErrorAnswer) -> Response[bytes]:
 
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
-    CalotypeError: answer_calotype_error,
     HTTPException: answer_http_exception,
-    Exception: answer_unexpected,
+    Exception: answer_error,
 }

@@ -5,20 +5,32 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from typing import Any
 
 import msgspec
 
+from calotype_provider.call_checks import refuse_when_strict
 from calotype_provider.errors import NoImageGeneratedError
-from calotype_provider.image_model import EstimatesSeconds, ImageModel
+from calotype_provider.image_model import EstimatesSeconds, ImageModel, StreamingImageModel
 from calotype_provider.model_card import FittedCall
-from calotype_provider.types import MEDIA_TYPES, CallWarning, ImageModelCall, ImageModelResult, ImageUsage
-from calotype_runtime.image_inputs import resolve
+from calotype_provider.types import (
+    MEDIA_TYPES,
+    CallWarning,
+    ImageEvent,
+    ImageFinished,
+    ImageModelCall,
+    ImageModelResult,
+    ImagePreview,
+    ImageQueued,
+    ImageStep,
+    ImageUsage,
+)
 from calotype_runtime.queue import AdmissionQueue
 
 DRAWN_SEED_BITS = 32
 """Short enough to read out; far below the bound, so that seed + k never passes it."""
+
+Tell = Callable[[ImageEvent], None]
 
 
 async def generate_image(
@@ -26,30 +38,43 @@ async def generate_image(
     fitted: FittedCall,
     *,
     queue: AdmissionQueue,
-    codec: Executor,
     admitted: Callable[[float], None] | None = None,
+    tell: Tell | None = None,
 ) -> ImageModelResult:
-    """Paint a call that `fit` made; `admitted` is told the seconds it waited for its turn.
+    """Paint a call that `fit` made and whose pictures are files; `admitted` is told the seconds it waited for its turn.
 
+    `tell` is told how far the pictures are, each by its index in the whole call. It is called by whatever paints, and
+    not by a generator of events, which could be left half way with its place in the queue.
     Raises errors of `calotype_provider.errors`; cancelling stops the work.
     """
-    call = await resolve(fitted.call, executor=codec)
+    call = fitted.call
     # A model that cannot say counts a second an image: only the proportion between callers matters.
     cost_seconds = model.estimate_seconds(call) if isinstance(model, EstimatesSeconds) else float(call.n)
     async with queue.slot(caller=call.caller.name, cost_seconds=cost_seconds) as wait_seconds:
         if admitted:
             admitted(wait_seconds)
-        results = await _generate_all(model, split(call, model.card.max_images_per_call))
-    return merge(results, asked=call, warnings=fitted.warnings)
+        results = await _generate_all(model, split(call, model.card.max_images_per_call), tell)
+    result = merge(results, asked=call, warnings=fitted.warnings)
+    refuse_when_strict(call, result.warnings)
+    return result
 
 
 def fit(model: ImageModel, call: ImageModelCall) -> FittedCall:
     """The call as the model can do it, its seed drawn, and what differs from what was asked."""
-    fitted = model.card.fit(call)
+    fitted = _fit_previews(model, model.card.fit(call))
     if fitted.call.seed is not None or not model.card.seed:
         return fitted
     seed = secrets.randbits(DRAWN_SEED_BITS)
     return msgspec.structs.replace(fitted, call=msgspec.structs.replace(fitted.call, seed=seed))
+
+
+def _fit_previews(model: ImageModel, fitted: FittedCall) -> FittedCall:
+    if not fitted.call.partial_images or isinstance(model, StreamingImageModel):
+        return fitted
+    told = CallWarning("unsupported", "partial_images", f"{model.card.model_id} does not show what it is painting")
+    warnings = (*fitted.warnings, told)
+    refuse_when_strict(fitted.call, warnings)
+    return FittedCall(msgspec.structs.replace(fitted.call, partial_images=0), warnings)
 
 
 def split(call: ImageModelCall, images_per_call_max: int) -> list[ImageModelCall]:
@@ -64,14 +89,39 @@ def split(call: ImageModelCall, images_per_call_max: int) -> list[ImageModelCall
     ]
 
 
-async def _generate_all(model: ImageModel, calls: Sequence[ImageModelCall]) -> list[ImageModelResult]:
+async def _generate_all(
+    model: ImageModel, calls: Sequence[ImageModelCall], tell: Tell | None
+) -> list[ImageModelResult]:
+    offsets = [sum(call.n for call in calls[:index]) for index in range(len(calls))]
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(model.do_generate(call)) for call in calls]
+            tasks = [
+                group.create_task(_generate_part(model, call, offset, tell))
+                for call, offset in zip(calls, offsets, strict=True)
+            ]
     except BaseExceptionGroup as failures:
         # The rest was cancelled with the first; a caller wants that one error, not a group.
         raise failures.exceptions[0] from failures.exceptions[0].__cause__
     return [task.result() for task in tasks]
+
+
+async def _generate_part(model: ImageModel, call: ImageModelCall, offset: int, tell: Tell | None) -> ImageModelResult:
+    """`offset` images of the whole call come before this part's."""
+    if tell is None or not isinstance(model, StreamingImageModel):
+        return await model.do_generate(call)
+    finished: ImageModelResult | None = None
+    async for event in model.do_stream(call):
+        match event:
+            case ImageFinished(result=result):
+                finished = result
+            case ImageQueued():
+                if offset == 0:
+                    tell(event)
+            case ImageStep() | ImagePreview():
+                tell(msgspec.structs.replace(event, index=event.index + offset))
+    if finished is None:
+        raise NoImageGeneratedError(f"{model.card.model_id} ended without a picture")
+    return finished
 
 
 def merge(
@@ -110,11 +160,8 @@ def _summed_usage(usages: Sequence[ImageUsage | None]) -> ImageUsage | None:
     counted = [usage for usage in usages if usage is not None]
     if not counted:
         return None
-    return ImageUsage(
-        input_tokens=_sum(usage.input_tokens for usage in counted),
-        output_tokens=_sum(usage.output_tokens for usage in counted),
-        total_tokens=_sum(usage.total_tokens for usage in counted),
-    )
+    names = ImageUsage.__struct_fields__
+    return ImageUsage(**{name: _sum(getattr(usage, name) for usage in counted) for name in names})
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

@@ -7,18 +7,24 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from typing import Literal, TypeVar
 
 import msgspec
 
-from calotype_provider.errors import StorageFullError
+from calotype_provider.call_checks import refuse_when_strict
+from calotype_provider.errors import StorageError, StorageFullError
 from calotype_provider.image_model import ImageModel
 from calotype_provider.local.engine import EngineStats, Readiness
+from calotype_provider.model_card import FittedCall
 from calotype_provider.registry import ProviderRegistry
-from calotype_provider.types import CallWarning, ImageModelCall, ImageModelResult
+from calotype_provider.types import CallWarning, ImageEvent, ImageFile, ImageModelCall, ImageModelResult, ImageSource
+from calotype_runtime.bytes_held import BytesHeld
 from calotype_runtime.config import Settings
-from calotype_runtime.file_store import FileStore, Reservation
+from calotype_runtime.file_store.from_settings import open_file_store
+from calotype_runtime.file_store.store import Reservation
 from calotype_runtime.generate_image import fit, generate_image
+from calotype_runtime.image_inputs import PictureReader
 from calotype_runtime.queue import AdmissionQueue
 from calotype_runtime.request_body import BodyReader
 from calotype_runtime.request_log import RequestRecord
@@ -30,17 +36,26 @@ FILE_BYTES_PER_PIXEL_MAX = 4
 FILE_BYTES_BESIDE_PIXELS_MAX = 64 * 2**10
 """Together more than any file of a picture that we give: three bytes a pixel at worst, and its headers."""
 
+PICTURES_HELD_BYTES_MAX = 2**30
+"""What callers have sent, as they sent it and as it was read, until their calls are answered: all together."""
+
 STORE_SHARE_FOR_URL = 0.25
 """Kept for callers who ask for URLs: the others get base64 too, and would fill the store without noticing."""
 
-NO_URL = CallWarning("other", "url", "the store of answers by URL is full: this answer has b64_json alone")
+NO_URL = CallWarning("other", "url", "the store of answers by URL is full, or fails: this answer has b64_json alone")
 
 Delivery = Literal["url", "b64_json"]
 
+TellOfCall = Callable[[ImageModelCall, ImageEvent], None]
+
 
 class Painting(msgspec.Struct, frozen=True):
-    """A result and, where they were asked for and could be kept, the paths of its pictures."""
+    """The call as it was fitted, its result and, where they were asked for and could be kept, its pictures' paths.
 
+    A path is '/files/...' on this server, or a whole URL where the store gives its pictures out itself.
+    """
+
+    call: ImageModelCall
     result: ImageModelResult
     paths: tuple[str, ...] | None
 
@@ -59,7 +74,7 @@ class ImageRuntime:
         self.readiness = readiness
         self.engine_stats = engine_stats
         self.started_at = int(time.time())
-        self.store = FileStore(bytes_max=settings.files.bytes_max, ttl_seconds=settings.files.ttl_seconds)
+        self.store = open_file_store(settings.files)
         self._store_bytes_for_url = int(settings.files.bytes_max * STORE_SHARE_FOR_URL)
         self.queue = AdmissionQueue(
             running_max=settings.queue.running_max,
@@ -68,6 +83,11 @@ class ImageRuntime:
         )
         self.codec = ThreadPoolExecutor(CODEC_THREADS, thread_name_prefix="codec")
         """Where bodies are decoded and answers encoded, so that the event loop never waits for either."""
+        self.pictures = PictureReader(settings.pictures, executor=self.codec)
+        self._pictures_held = BytesHeld(
+            bytes_max=max(PICTURES_HELD_BYTES_MAX, 4 * settings.pictures.request_bytes_max),
+            what="pictures are held for calls that wait or are painted",
+        )
         self.bodies = BodyReader(
             bytes_max=settings.body_bytes_max,
             seconds_max=settings.body_seconds_max,
@@ -80,26 +100,63 @@ class ImageRuntime:
         return self.registry.image_model(self.settings.default_model if model_id is None else model_id)
 
     async def paint(
-        self, model_id: str | None, call: ImageModelCall, *, delivery: Delivery | None, record: RequestRecord
+        self,
+        model_id: str | None,
+        call: ImageModelCall,
+        *,
+        delivery: Delivery | None,
+        record: RequestRecord,
+        tell: TellOfCall | None = None,
     ) -> Painting:
-        """Fit the call, reserve room for the answer, paint, keep.
+        """Fit the call, fetch its pictures, reserve room for the answer, paint, keep.
 
-        `delivery` None wants URLs too where there is room for them. Raises StorageFullError before any work is done.
+        `delivery` None wants URLs too where there is room for them. `tell` is told how far the pictures are, and of
+        the call as it was fitted. Raises StorageFullError before any work is done.
         """
         model = self.image_model(model_id)
         record.model = model.card.model_id
+        # Before anything is fetched: what is refused whatever the pictures are.
         fitted = fit(model, call)
-        record.note_call(fitted.call, with_prompt=self.settings.log_prompts)
-        reservation = self._reserve(fitted.call, delivery)
+        with self._pictures_held.hold(self._bytes_at_first(call)) as holding:
+            if _pictures_of(call):
+                resolved = await self.pictures.resolve(call)
+                holding.resize(_picture_bytes(call) + _picture_bytes(resolved))
+                # Their sizes are known now: that of the painting may follow them.
+                fitted = fit(model, resolved)
+            record.note_call(fitted.call, with_prompt=self.settings.log_prompts)
+            return await self._paint_fitted(model, fitted, delivery=delivery, record=record, tell=tell)
+
+    async def _paint_fitted(
+        self,
+        model: ImageModel,
+        fitted: FittedCall,
+        *,
+        delivery: Delivery | None,
+        record: RequestRecord,
+        tell: TellOfCall | None,
+    ) -> Painting:
+        reservation = await self._reserve(fitted.call, delivery)
+        if reservation is None and delivery is None:
+            fitted = msgspec.structs.replace(fitted, warnings=(*fitted.warnings, NO_URL))
+            refuse_when_strict(fitted.call, fitted.warnings)
         with reservation or nullcontext():
             result = await generate_image(
-                model, fitted, queue=self.queue, codec=self.codec, admitted=record.note_admission
+                model,
+                fitted,
+                queue=self.queue,
+                admitted=record.note_admission,
+                tell=tell and partial(tell, fitted.call),
             )
-            paths = None if reservation is None else self._keep(result, reservation, delivery)
-        if paths is None and delivery is None:
+            paths = None if reservation is None else await self._keep(result, reservation, delivery)
+        if paths is None and delivery is None and NO_URL not in result.warnings:
             result = msgspec.structs.replace(result, warnings=(*result.warnings, NO_URL))
+            refuse_when_strict(fitted.call, result.warnings)
         record.note_result(result)
-        return Painting(result, paths)
+        return Painting(fitted.call, result, paths)
+
+    def _bytes_at_first(self, call: ImageModelCall) -> int:
+        """What came with the call, and what its pictures may be until they are known."""
+        return _picture_bytes(call) + self.settings.pictures.request_bytes_max if _pictures_of(call) else 0
 
     async def in_codec(self, work: Callable[[], T]) -> T:
         """Run what would hold the event loop in one of the codec's threads."""
@@ -107,30 +164,39 @@ class ImageRuntime:
 
     async def aclose(self) -> None:
         await self.registry.aclose()
+        await self.pictures.aclose()
+        await self.store.aclose()
         self.codec.shutdown(wait=False, cancel_futures=True)
 
-    def _reserve(self, call: ImageModelCall, delivery: Delivery | None) -> Reservation | None:
+    async def _reserve(self, call: ImageModelCall, delivery: Delivery | None) -> Reservation | None:
         assert call.size is not None, "a fitted call has a size"
         if delivery == "b64_json":
             return None
         bytes_needed = call.n * (call.size.pixels * FILE_BYTES_PER_PIXEL_MAX + FILE_BYTES_BESIDE_PIXELS_MAX)
-        if delivery is None and self.store.bytes_free - bytes_needed < self._store_bytes_for_url:
-            return None
+        leaving = self._store_bytes_for_url if delivery is None else 0
         try:
-            return self.store.reserve(bytes_needed, files=call.n)
-        except StorageFullError:
+            return await self.store.reserve(bytes_needed, files=call.n, leaving=leaving)
+        except (StorageError, StorageFullError):
             if delivery == "url":
                 raise
             return None
 
-    def _keep(
+    async def _keep(
         self, result: ImageModelResult, reservation: Reservation, delivery: Delivery | None
     ) -> tuple[str, ...] | None:
-        """None where a file is larger than any that we make ourselves, the store is full, and base64 will do."""
+        """None where base64 will do, and the store fails, or is full and a file larger than any that we make."""
         try:
-            names = [reservation.put(image.data, image.media_type) for image in result.images]
-        except StorageFullError:
+            return tuple([await reservation.put(image.data, image.media_type) for image in result.images])
+        except (StorageError, StorageFullError):
             if delivery == "url":
                 raise
             return None
-        return tuple(self.store.path_for(name) for name in names)
+
+
+def _pictures_of(call: ImageModelCall) -> tuple[ImageFile | ImageSource, ...]:
+    return tuple(picture for picture in (*call.images, call.mask, call.control_image) if picture is not None)
+
+
+def _picture_bytes(call: ImageModelCall) -> int:
+    pictures = _pictures_of(call)
+    return sum(len(picture.data if isinstance(picture, ImageFile) else picture.text) for picture in pictures)

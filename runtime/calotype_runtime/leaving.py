@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from litestar import Request
+from litestar.types import Receive
 
 from calotype_provider.errors import CallerLeftError
 
 T = TypeVar("T")
 
 
-async def while_caller_waits(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T:
-    """What `work` gives; its body must have been read. Raises CallerLeftError, `work` cancelled, when nobody waits."""
+async def while_caller_waits(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives. Raises CallerLeftError, `work` cancelled, when nobody waits for it any more.
+
+    `receive` is the request's, whose body must have been read.
+    """
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request))
+    leaving = asyncio.ensure_future(_left(receive))
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -28,6 +31,6 @@ async def while_caller_waits(request: Request[Any, Any, Any], work: Coroutine[An
         await asyncio.gather(working, leaving, return_exceptions=True)
 
 
-async def _left(request: Request[Any, Any, Any]) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
         pass

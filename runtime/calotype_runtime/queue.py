@@ -13,13 +13,22 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from calotype_provider.errors import ModelBusyError
+import msgspec
+
+from calotype_provider.errors import DeadlineError, ModelBusyError
 
 RETRY_AFTER_SECONDS_MAX = 59.0
 """Clients ignore an advice of a minute or more."""
 
 QUANTUM_SECONDS = 1.0
 """Device time that each waiting caller is granted a round; only its size beside a call's cost matters, and little."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a call stands that comes now: so many wait before it, for about so long."""
+
+    position: int
+    seconds: float
 
 
 class _Turn:
@@ -65,8 +74,8 @@ class AdmissionQueue:
     ) -> AsyncIterator[float]:
         """Hold one of the running places; gives the seconds waited for it.
 
-        Raises ModelBusyError: at once when as many wait as may, or when the estimated wait is over `wait_seconds_max`,
-        and as soon as the wait passes it.
+        Raises ModelBusyError when as many wait as may; DeadlineError at once when the estimated wait is over
+        `wait_seconds_max`, and as soon as the wait passes it.
         """
         arrived = self._clock()
         await self._enter(caller, cost_seconds, wait_seconds_max)
@@ -75,6 +84,9 @@ class AdmissionQueue:
         finally:
             self._running_costs.remove(cost_seconds)
             self._admit_next()
+
+    def place(self) -> Place:
+        return Place(self.waiting, self.wait_seconds_estimate())
 
     def wait_seconds_estimate(self) -> float:
         """How long a call that came now would wait, if all that is before it takes what it is estimated to."""
@@ -96,7 +108,7 @@ class AdmissionQueue:
                 await turn.admitted
         except TimeoutError as error:
             self._leave(turn)
-            raise self._busy(f"the call has waited {wait_seconds_max:g} s, as long as it may") from error
+            raise self._late(f"the call has waited {wait_seconds_max:g} s, as long as it may") from error
         except asyncio.CancelledError:
             self._leave(turn)
             raise
@@ -108,11 +120,16 @@ class AdmissionQueue:
         if own >= self._waiting_per_caller_max:
             raise self._busy(f"{own} of your calls wait already, which is as many as may")
         if wait_seconds_max is not None and self.wait_seconds_estimate() > wait_seconds_max:
-            raise self._busy(f"the wait would be {self.wait_seconds_estimate():.1f} s, over {wait_seconds_max:g} s")
+            raise self._late(f"the wait would be {self.wait_seconds_estimate():.1f} s, over {wait_seconds_max:g} s")
 
     def _busy(self, message: str) -> ModelBusyError:
-        seconds = min(max(1.0, self.wait_seconds_estimate()), RETRY_AFTER_SECONDS_MAX)
-        return ModelBusyError(message, retry_after_seconds=seconds)
+        return ModelBusyError(message, retry_after_seconds=self._retry_after_seconds())
+
+    def _late(self, message: str) -> DeadlineError:
+        return DeadlineError(message, retry_after_seconds=self._retry_after_seconds())
+
+    def _retry_after_seconds(self) -> float:
+        return min(max(1.0, self.wait_seconds_estimate()), RETRY_AFTER_SECONDS_MAX)
 
     def _leave(self, turn: _Turn) -> None:
         """The caller is gone. In the very moment of its turn it holds a place already, which passes on."""

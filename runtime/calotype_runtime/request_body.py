@@ -28,11 +28,11 @@ from calotype_adapters.pictures import FilePart
 from calotype_provider.errors import (
     InvalidCallError,
     MalformedRequestError,
-    ModelBusyError,
     RequestTimeoutError,
     RequestTooLargeError,
     UnsupportedMediaTypeError,
 )
+from calotype_runtime.bytes_held import BytesHeld
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -59,9 +59,8 @@ class BodyReader:
     def __init__(self, *, bytes_max: int, seconds_max: float, sum_bytes_max: int, executor: Executor) -> None:
         self._bytes_max = bytes_max
         self._seconds_max = seconds_max
-        self._sum_bytes_max = sum_bytes_max
+        self._held = BytesHeld(bytes_max=sum_bytes_max, what="bodies are being read")
         self._executor = executor
-        self._bytes_held = 0
 
     async def read(
         self, request: Request[Any, Any, Any], into: type[T], *, media_types: Collection[str] = (JSON, FORM)
@@ -71,18 +70,12 @@ class BodyReader:
         _check_headers(request.headers, media_types)
         # A body that does not say its length may become as long as any may be.
         announced = _announced_bytes(request)
-        held = min(self._bytes_max if announced is None else announced, self._bytes_max)
-        if self._bytes_held + held > self._sum_bytes_max:
-            raise ModelBusyError("as many bodies are being read already as may", retry_after_seconds=1.0)
-        self._bytes_held += held
-        try:
+        with self._held.hold(min(self._bytes_max if announced is None else announced, self._bytes_max)):
             body = await self._read_in_time(request)
             if len(body) <= DECODED_AT_ONCE_BYTES_MAX:
                 return decode_body(body, content_type, into)
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._executor, decode_body, body, content_type, into)
-        finally:
-            self._bytes_held -= held
 
     async def _read_in_time(self, request: Request[Any, Any, Any]) -> bytes:
         try:
@@ -185,20 +178,36 @@ def _refuse_repeated_names(body: bytes, fields: Mapping[str, msgspec.Raw]) -> No
 
 
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
-_LIST_NAME = re.compile(r"(.+)\[[0-9]{0,4}\]")
+_BRACKETED_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 
 
 def _form_fields(body: bytes, *, boundary: str) -> dict[str, FieldValue]:
-    """Parts of one name, and `image[]` or `image[0]` beside `image`, are one field with several values."""
-    fields: dict[str, list[str | FilePart]] = {}
+    """Parts of one name, and `image[]` or `image[0]` beside `image`, are one field with several values.
+
+    Those with a number come last and in its order, since clients may send them in any.
+    """
+    fields: dict[str, list[tuple[int, str | FilePart]]] = {}
     for segment, data in _parts(body, boundary):
-        listed = _LIST_NAME.fullmatch(segment.name)
-        name = listed[1] if listed else segment.name
         # What a browser sends for a file input that was left empty.
         if segment.filename == "" and not data:
             continue
-        fields.setdefault(name, []).append(_part_value(name, segment, data))
-    return {name: values[0] if len(values) == 1 else tuple(values) for name, values in fields.items()}
+        name, index = _name_and_index(segment.name)
+        fields.setdefault(name, []).append((index, _part_value(name, segment, data)))
+    ordered = {name: sorted(values, key=lambda value: value[0]) for name, values in fields.items()}
+    return {name: values[0][1] if len(values) == 1 else _values(values) for name, values in ordered.items()}
+
+
+def _values(indexed: list[tuple[int, str | FilePart]]) -> tuple[str | FilePart, ...]:
+    return tuple(value for _, value in indexed)
+
+
+def _name_and_index(name: str) -> tuple[str, int]:
+    """`image[2]` is 2 of `image`; `image`, `image[]` and what is named by a word, as in `svg[model]`, are -1."""
+    match = _BRACKETED_NAME.fullmatch(name)
+    if match is None:
+        return name, -1
+    index = re.fullmatch(r"\[([0-9]{1,4})\]", match[2], re.ASCII)
+    return match[1], int(index[1]) if index else -1
 
 
 def _parts(body: bytes, boundary: str) -> Iterator[tuple[MultipartSegment, bytes]]:
@@ -226,12 +235,11 @@ def _part_value(name: str, segment: MultipartSegment, data: bytes) -> str | File
     kind = segment.content_type or "text/plain"
     if segment.filename is not None or not (kind.startswith("text/") or kind == JSON):
         return FilePart(data, filename=segment.filename, media_type=segment.content_type)
-    try:
-        if (segment.charset or "utf-8").lower() not in _CHARSETS:
-            raise ValueError(f"charset {segment.charset[:40]!r}")
-        return data.decode("utf-8")
-    except ValueError as error:
+    if (segment.charset or "utf-8").lower() not in _CHARSETS:
         shown = name[:FIELD_NAME_CHARACTERS_MAX]
-        raise InvalidCallError(
-            f"{shown}: a part without a file name must be text in UTF-8 (a picture needs a file name)", parameter=shown
-        ) from error
+        raise InvalidCallError(f"{shown}: a text must be in UTF-8, got {segment.charset[:40]!r}", parameter=shown)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        # Some clients send files without a name, and without a type.
+        return FilePart(data, media_type=segment.content_type)

@@ -54,6 +54,8 @@ class CalotypeServer(uvicorn.Server):
                 lifespan="on",
                 timeout_graceful_shutdown=math.ceil(settings.stop_seconds_max),
                 server_header=False,
+                # Whose word is believed is said by our own setting `proxies`, and obeyed by the door.
+                proxy_headers=False,
                 limit_concurrency=settings.connections_max,
             )
         )

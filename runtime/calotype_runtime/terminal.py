@@ -13,17 +13,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from calotype_adapters.pictures import UNREAD_MEDIA_TYPE
+from calotype_provider.call_checks import check
 from calotype_provider.errors import CalotypeError, InvalidCallError, NoImageGeneratedError
 from calotype_provider.geometry import parse_aspect_ratio, parse_size
 from calotype_provider.image_model import ImageModel, StreamingImageModel
-from calotype_provider.model_card import check
 from calotype_provider.remote.http import HttpClient
 from calotype_provider.types import (
     CallWarning,
+    ImageFile,
     ImageFinished,
     ImageModelCall,
     ImageModelResult,
     ImageQueued,
+    ImageSource,
     ImageStep,
     OutputFormat,
 )
@@ -90,9 +93,11 @@ async def _paint_here(settings: Settings, call: ImageModelCall, model_id: str | 
     default = next(iter(chosen), settings.default_model)
     assembly = Assembly(msgspec.structs.replace(settings, default_model=default), folders=chosen)
     model = assembly.runtime.image_model(wanted)
+    # Once before any picture is read, so that what is refused anyway is refused at once.
     fitted = fit(model, call)
     assembly.engine.start()
     try:
+        fitted = fit(model, await assembly.runtime.pictures.resolve(call))
         with Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             console=Console(stderr=True), transient=True,
@@ -129,8 +134,20 @@ def _call(options: argparse.Namespace) -> ImageModelCall:
         num_inference_steps=options.num_inference_steps,
         guidance_scale=options.guidance,
         negative_prompt=options.negative_prompt,
+        quality=options.quality,
+        strength=options.strength,
+        images=tuple(_picture(path) for path in options.images),
+        mask=_picture(options.mask) if options.mask else None,
+        control_image=_picture(options.control_image) if options.control_image else None,
         output_format=_format_of(options.output),
     )
+
+
+def _picture(path: Path) -> ImageFile:
+    try:
+        return ImageFile(path.read_bytes(), UNREAD_MEDIA_TYPE)
+    except OSError as error:
+        raise InvalidCallError(f"{path} cannot be read: {error.strerror}", parameter="images") from error
 
 
 def _format_of(path: Path) -> OutputFormat:
@@ -150,6 +167,11 @@ async def _ask_server(server: str, call: ImageModelCall, model_id: str | None) -
         "num_inference_steps": call.num_inference_steps,
         "guidance": call.guidance_scale,
         "negative_prompt": call.negative_prompt,
+        "quality": call.quality,
+        "strength": call.strength,
+        "image": [_base64(image) for image in call.images] or None,
+        "mask": call.mask and _base64(call.mask),
+        "control_image": call.control_image and _base64(call.control_image),
         "output_format": call.output_format,
         "response_format": "b64_json",
     }
@@ -168,6 +190,11 @@ async def _ask_server(server: str, call: ImageModelCall, model_id: str | None) -
     except ValueError as error:
         raise NoImageGeneratedError(f"{url} answered with a picture that is not base64") from error
     return _Painted(data, answer.size, image.seed, answer.model, answer.warnings)
+
+
+def _base64(image: ImageFile | ImageSource) -> str:
+    assert isinstance(image, ImageFile), "the terminal reads files"
+    return pybase64.b64encode(image.data).decode("ascii")
 
 
 class _AnswerImage(msgspec.Struct):

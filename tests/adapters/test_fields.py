@@ -17,7 +17,12 @@ from calotype_adapters.fields import (
     FieldValue,
     decode_fields,
 )
-from calotype_adapters.openai.types import ImageGenerationRequest
+from calotype_adapters.openai.types import (
+    ImageEditRequest,
+    ImageGenerationRequest,
+    ImageRequest,
+    ImageVariationRequest,
+)
 from calotype_adapters.pictures import FilePart
 from calotype_provider.errors import InvalidCallError
 
@@ -63,6 +68,15 @@ def decode_form(**values: FieldValue) -> ImageGenerationRequest:
         ("image", {"data": "aGk="}, "image"),
         ("images", ["aGk=", 3], "image"),
         ("reference_images", [None], "input_images"),
+        ("image", {"file_id": "file-1"}, "image"),
+        ("image", {"url": 3}, "image"),
+        ("image", {"image_url": {"uri": "https://example.com/a.png"}}, "image"),
+        ("images", [{"url": "https://example.com/a.png"}, {}], "image"),
+        ("partial_images", 4, "partial_images"),
+        ("partial_images", -1, "partial_images"),
+        ("input_fidelity", "medium", "input_fidelity"),
+        ("complexity", 1, "complexity"),
+        ("strict", "yes", "strict"),
     ],
 )
 def test_a_wrong_value_names_its_field(spelling: str, value: object, parameter: str) -> None:
@@ -153,6 +167,14 @@ def test_as_many_unknown_fields_as_are_named_leave_none_over() -> None:
         ("prompt", "null", "null"),
         ("prompt", "3", "3"),
         ("response_format", "null", None),
+        ("response_format", "base64", "base64"),
+        ("size", "null", None),
+        ("model", "null", None),
+        ("negative_prompt", "null", None),
+        ("image", "null", None),
+        ("strict", "true", True),
+        ("partial_images", "2", 2),
+        ("svg", ("gpt-5", "high"), ("gpt-5", "high")),
     ],
 )
 def test_a_forms_texts_become_what_the_field_holds(field: str, text: str, value: object) -> None:
@@ -188,6 +210,30 @@ def test_pictures_come_as_texts_as_lists_and_as_files() -> None:
     assert decode_form(image=(file, "aGk=")).image.items == (file, "aGk=")  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "aGk=",
+        ["aGk="],
+        {"url": "aGk=", "type": "image_url"},
+        {"image_url": "aGk="},
+        {"type": "image_url", "image_url": {"url": "aGk=", "detail": "auto"}},
+        [{"url": "aGk="}],
+    ],
+)
+def test_json_names_a_picture_by_a_text_or_in_an_object(value: object) -> None:
+    image = decode(prompt="a fox", image=value).image
+    assert image is not None
+    assert image.items == ("aGk=",)
+
+
+def test_a_null_in_a_form_is_not_given_whatever_its_field() -> None:
+    _, unknown = decode_fields({"prompt": "a fox", "sampler": "null"}, ImageGenerationRequest)
+    assert unknown == ()
+
+
+REQUESTS: list[type[ImageRequest]] = [ImageGenerationRequest, ImageEditRequest, ImageVariationRequest]
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -196,25 +242,29 @@ JSON_VALUES = st.recursive(
 NAMES = st.sampled_from([*ImageGenerationRequest.__struct_fields__, "steps", "images"]) | st.text(max_size=80)
 
 
-def refused_parameter(fields: Mapping[str, FieldValue]) -> str | None:
+def refused_parameter(fields: Mapping[str, FieldValue], into: type[ImageRequest]) -> str | None:
     try:
-        decode_fields(fields, ImageGenerationRequest)
+        decode_fields(fields, into)
     except InvalidCallError as error:
         return error.parameter
     return None
 
 
-@given(st.dictionaries(NAMES, JSON_VALUES, max_size=6))
-def test_any_json_is_decoded_or_refused_by_name(values: dict[str, Any]) -> None:
+@given(st.dictionaries(NAMES, JSON_VALUES, max_size=6), st.sampled_from(REQUESTS))
+def test_any_json_is_decoded_or_refused_by_name(values: dict[str, Any], into: type[ImageRequest]) -> None:
     fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in values.items()}
-    assert refused_parameter(fields) in (None, *ImageGenerationRequest.__struct_fields__)
+    assert refused_parameter(fields, into) in (None, *into.__struct_fields__)
 
 
-@given(st.dictionaries(NAMES, st.text() | st.builds(FilePart, st.binary(max_size=8)), max_size=6))
-def test_any_form_is_decoded_or_refused_by_name(values: dict[str, Any]) -> None:
-    assert refused_parameter(values) in (None, *ImageGenerationRequest.__struct_fields__)
+@given(
+    st.dictionaries(NAMES, st.text() | st.builds(FilePart, st.binary(max_size=8)), max_size=6),
+    st.sampled_from(REQUESTS),
+)
+def test_any_form_is_decoded_or_refused_by_name(values: dict[str, Any], into: type[ImageRequest]) -> None:
+    assert refused_parameter(values, into) in (None, *into.__struct_fields__)
 
 
 @given(st.sampled_from(ImageGenerationRequest.__struct_fields__), st.binary(max_size=40))
 def test_any_bytes_are_decoded_or_refused_by_name(name: str, text: bytes) -> None:
-    assert refused_parameter({"prompt": "a fox", name: msgspec.Raw(text)}) in (None, name, "prompt")
+    fields: dict[str, FieldValue] = {"prompt": "a fox", name: msgspec.Raw(text)}
+    assert refused_parameter(fields, ImageGenerationRequest) in (None, name, "prompt")

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from calotype_adapters.openai.convert import DETAIL_CHARACTERS_MAX, RETRY_WAIT_SECONDS_MAX, for_status, to_error
+from calotype_adapters.openai.errors import DETAIL_CHARACTERS_MAX, RETRY_WAIT_SECONDS_MAX, for_status, to_error
 from calotype_provider.errors import (
     APICallError,
     AuthenticationError,
     CallerLeftError,
     CalotypeError,
     ConfigError,
+    DeadlineError,
     EngineError,
+    FileExpiredError,
     ForbiddenError,
+    IdempotencyKeyReusedError,
     InvalidCallError,
     MalformedRequestError,
     ModelBusyError,
@@ -23,8 +26,11 @@ from calotype_provider.errors import (
     NoImageGeneratedError,
     NoSuchFileError,
     NoSuchModelError,
+    NoSuchRequestError,
+    RangeNotSatisfiableError,
     RequestTimeoutError,
     RequestTooLargeError,
+    StorageError,
     StorageFullError,
     UnsupportedMediaTypeError,
 )
@@ -39,6 +45,27 @@ ANSWERS: list[tuple[CalotypeError, int, str, str | None, str, dict[str, str]]] =
     (ForbiddenError("m"), 403, "invalid_request_error", None, "forbidden", {}),
     (NoSuchModelError("m"), 404, "invalid_request_error", "model", "model_not_found", {}),
     (NoSuchFileError("m"), 404, "invalid_request_error", None, "file_not_found", {}),
+    (FileExpiredError("m"), 410, "invalid_request_error", None, "file_expired", {}),
+    (
+        RangeNotSatisfiableError(bytes_total=9),
+        416,
+        "invalid_request_error",
+        None,
+        "range_not_satisfiable",
+        {"content-range": "bytes */9"},
+    ),
+    (
+        DeadlineError("m", retry_after_seconds=2),
+        429,
+        "rate_limit_error",
+        None,
+        "deadline",
+        {"retry-after": "2", "retry-after-ms": "2000", "x-should-retry": "true"},
+    ),
+    (StorageError("m"), 500, "server_error", None, "storage_failed", FALSE),
+    (StorageError("m", is_retryable=True), 503, "server_error", None, "storage_failed", {}),
+    (NoSuchRequestError("r"), 404, "invalid_request_error", None, "request_not_found", {}),
+    (IdempotencyKeyReusedError("k"), 422, "invalid_request_error", None, "idempotency_key_reused", {}),
     (RequestTooLargeError(bytes_max=9), 413, "invalid_request_error", None, "request_too_large", {}),
     (UnsupportedMediaTypeError("m"), 415, "invalid_request_error", None, "unsupported_media_type", {}),
     (

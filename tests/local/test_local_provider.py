@@ -11,6 +11,7 @@ import pytest
 from engine_requests import CHROMA, FLUX, FLUX_SCHNELL, TINTYPE, TINTYPE_FOLDER, until
 from PIL import Image
 
+from calotype_provider.card_ranges import IntegerRange
 from calotype_provider.errors import EngineError, ModelBusyError, ModelLoadError, NoSuchModelError
 from calotype_provider.image_model import ClosesResources, ListsModels, StreamingImageModel
 from calotype_provider.local.engine import EngineEvent, EngineSettings
@@ -18,7 +19,7 @@ from calotype_provider.local.local_provider import LocalImageModel, LocalProvide
 from calotype_provider.local.messages import Paint
 from calotype_provider.local.model_folder import read_card
 from calotype_provider.local.subprocess_engine import SubprocessEngine
-from calotype_provider.model_card import IntegerRange, ModelCard
+from calotype_provider.model_card import ModelCard
 from calotype_provider.types import (
     ImageFinished,
     ImageModelCall,

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calotype_provider.card_ranges import IntegerRange, NumberRange, QualityLevel, SizeRange
 from calotype_provider.errors import InvalidCallError
-from calotype_provider.geometry import ratio_distance
-from calotype_provider.model_card import IntegerRange, ModelCard, NumberRange, QualityLevel, SizeRange, cropped_pixels
+from calotype_provider.geometry import cropped_pixels, ratio_distance
+from calotype_provider.model_card import ModelCard
 from calotype_provider.types import SEED_MAX, AspectRatio, ImageFile, ImageModelCall, Size
 
 BUCKETS = ModelCard(

@@ -353,9 +353,28 @@ async def test_a_large_body_is_decoded_by_the_executor(
 
 def test_parts_of_one_name_are_one_field() -> None:
     fields = parse_fields(
-        form(part(b"a", name="image[]"), part(b"b", name="image[1]"), part(b"c", name="image")), FORM_TYPE
+        form(part(b"a", name="image[]"), part(b"b", name="image[]"), part(b"c", name="image")), FORM_TYPE
     )
     assert fields == {"image": ("a", "b", "c")}
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        (["image[2]", "image[0]", "image[1]"], (1, 2, 0)),
+        (["image[10]", "image[9]"], (1, 0)),
+        (["image[1]", "image", "image[]"], (1, 2, 0)),
+        (["image[0]", "image[0]"], (0, 1)),
+    ],
+)
+def test_numbered_parts_are_in_the_order_of_their_numbers(names: list[str], order: tuple[int, ...]) -> None:
+    fields = parse_fields(form(*(part(b"%d" % k, name=name) for k, name in enumerate(names))), FORM_TYPE)
+    assert fields == {"image": tuple(map(str, order))}
+
+
+def test_a_part_of_an_object_belongs_to_its_field() -> None:
+    body = form(part(b"gpt-5", name="svg[model]"), part(b"low", name="svg[reasoning][effort]"))
+    assert parse_fields(body, FORM_TYPE) == {"svg": ("gpt-5", "low")}
 
 
 @pytest.mark.parametrize(
@@ -381,13 +400,26 @@ def test_a_file_input_left_empty_is_not_given() -> None:
     assert parse_fields(body, FORM_TYPE) == {}
 
 
-@pytest.mark.parametrize("kind", [None, "text/plain", "text/plain; charset=utf-16", "text/plain; charset=nonsense"])
-async def test_a_binary_part_without_a_file_name_is_refused_by_name(
-    executor: ThreadPoolExecutor, kind: str | None
-) -> None:
+@pytest.mark.parametrize("kind", [None, "text/plain", "image/png"])
+async def test_a_binary_part_without_a_file_name_is_a_file(executor: ThreadPoolExecutor, kind: str | None) -> None:
+    data, _ = await read(executor, [form(part(b"a fox"), part(b"\x89PNG\xff", name="image", kind=kind))], FORM_TYPE)
+    assert data.image is not None
+    [item] = data.image.items
+    assert isinstance(item, FilePart)
+    assert item.data == b"\x89PNG\xff"
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "nonsense"])
+async def test_a_text_in_another_encoding_is_refused_by_name(executor: ThreadPoolExecutor, charset: str) -> None:
     with pytest.raises(InvalidCallError, match="UTF-8") as caught:
-        await read(executor, [form(part(b"\x89PNG\xff", name="image", kind=kind))], FORM_TYPE)
-    assert caught.value.parameter == "image"
+        await read(executor, [form(part(b"a fox", kind=f"text/plain; charset={charset}"))], FORM_TYPE)
+    assert caught.value.parameter == "prompt"
+
+
+async def test_a_binary_prompt_is_refused_by_name(executor: ThreadPoolExecutor) -> None:
+    with pytest.raises(InvalidCallError, match="got a file") as caught:
+        await read(executor, [form(part(b"\xff"))], FORM_TYPE)
+    assert caught.value.parameter == "prompt"
 
 
 async def test_a_text_field_given_as_a_file_is_refused_by_name(executor: ThreadPoolExecutor) -> None:

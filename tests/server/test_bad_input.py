@@ -10,6 +10,7 @@ import pytest
 from server_process import ServerProcess
 
 GENERATIONS = "/v1/images/generations"
+PATHS = [GENERATIONS, "/v1/images/edits", "/v1/images/variations"]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,16 @@ GENERATIONS = "/v1/images/generations"
         ({"negative_prompt": 3}, "negative_prompt"),
         ({"response_format": "file"}, "response_format"),
         ({"output_format": "gif"}, "output_format"),
+        ({"output_format": "svg"}, "output_format"),
+        ({"partial_images": 4}, "partial_images"),
+        ({"partial_images": -1, "stream": True}, "partial_images"),
+        ({"stream": "true"}, "stream"),
+        ({"strict": "true"}, "strict"),
+        ({"input_images": ["aGVsbG8="] * 9}, "input_images"),
+        ({"images": ["aGVsbG8="] * 17}, "image"),
+        ({"image": {"file_id": "file-1"}}, "image"),
+        ({"image": "C:\\pictures\\fox.png"}, "image"),
+        ({"image": "http://169.254.169.254/latest/meta-data"}, "image"),
         ({"output_compression": 101}, "output_compression"),
         ({"quality": "superb"}, "quality"),
         ({"background": "blue"}, "background"),
@@ -96,10 +107,11 @@ def test_a_wrong_field_is_400_and_named(server: ServerProcess, fields: dict[str,
     ids=lambda body: repr(body[:32]),
 )
 def test_what_is_no_json_object_is_400(server: ServerProcess, body: bytes) -> None:
-    status, answer = server.post(GENERATIONS, body)
-    assert status == 400
-    assert answer["error"]["type"] == "invalid_request_error"
-    assert answer["error"]["param"] is None
+    for path in PATHS:
+        status, answer = server.post(path, body)
+        assert status == 400
+        assert answer["error"]["type"] == "invalid_request_error"
+        assert answer["error"]["param"] is None
 
 
 def test_a_deeply_nested_field_that_is_whole_is_400(server: ServerProcess) -> None:
@@ -130,9 +142,10 @@ def test_a_form_part_that_cannot_be_used_is_400(server: ServerProcess, part: byt
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/msgpack", ""])
 def test_another_kind_of_body_is_415(server: ServerProcess, content_type: str) -> None:
-    status, answer = server.post(GENERATIONS, b'{"prompt": "a fox"}', content_type=content_type)
-    assert status == 415
-    assert answer["error"]["message"]
+    for path in PATHS:
+        status, answer = server.post(path, b'{"prompt": "a fox"}', content_type=content_type)
+        assert status == 415
+        assert answer["error"]["message"]
 
 
 @pytest.mark.parametrize("model_id", ["", " ", "gpt-image-" + "x" * 100, "../tintype"])
@@ -154,6 +167,8 @@ def test_an_unknown_model_is_404_and_names_some_that_exist(server: ServerProcess
         ("GET", "/nowhere", 404),
         ("GET", "/", 404),
         ("GET", "/v1/images/generations", 405),
+        ("GET", "/v1/images/edits", 405),
+        ("PUT", "/v1/images/variations", 405),
         ("POST", "/v1/models", 405),
         ("DELETE", "/health", 405),
         ("GET", "/files/../../etc/passwd", 404),

@@ -30,6 +30,21 @@ def test_generate_paints_here_what_a_server_paints(server: ServerProcess, tmp_pa
         assert image.size == (128, 128)
 
 
+def test_generate_starts_from_a_picture_and_keeps_what_a_mask_keeps(server: ServerProcess, tmp_path: Path) -> None:
+    with Image.new("RGB", (128, 128), "blue") as image, Image.new("RGBA", (128, 128), "white") as mask:
+        mask.paste((0, 0, 0, 0), (64, 0, 128, 128))
+        image.save(tmp_path / "blue.png")
+        mask.save(tmp_path / "mask.png")
+    wish = ["a red circle", "--image", "blue.png", "--mask", "mask.png", "--seed", "7", "--quality", "low"]
+    here = calotype("generate", *wish, "-o", "here.png", cwd=tmp_path)
+    assert here.returncode == 0, here.stderr
+    there = calotype("generate", *wish, "-o", "there.png", "--server", server.url, cwd=tmp_path)
+    assert there.returncode == 0, there.stderr
+    assert (tmp_path / "here.png").read_bytes() == (tmp_path / "there.png").read_bytes()
+    with Image.open(tmp_path / "here.png") as painted:
+        assert painted.crop((0, 0, 56, 128)).getextrema() == ((0, 0), (0, 0), (255, 255))
+
+
 def test_generate_says_what_was_not_done_as_asked(server: ServerProcess, tmp_path: Path) -> None:
     ended = calotype(
         "generate", "a fox", "--size", "1792x1024", "--steps", "1", "-o", "fox.webp", "--server", f"{server.url}/v1",
@@ -45,6 +60,8 @@ def test_generate_says_what_was_not_done_as_asked(server: ServerProcess, tmp_pat
     ("arguments", "named"),
     [
         (["a fox", "--size", "banana"], "size"),
+        (["a fox", "--image", "nowhere.png"], "nowhere.png"),
+        (["a fox", "--strength", "2"], "strength"),
         (["a fox", "--steps", "0"], "num_inference_steps"),
         (["a fox", "-o", "fox.gif"], "gif"),
         (["a fox", "--model", "acme/brush"], "acme/brush"),

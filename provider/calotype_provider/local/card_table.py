@@ -7,16 +7,9 @@ from typing import Any
 
 import msgspec
 
+from calotype_provider.card_ranges import IntegerRange, NumberRange, QualityLevel, SizeRange
 from calotype_provider.local.forms import FORMS, Forms
-from calotype_provider.model_card import (
-    GuidanceMeaning,
-    Input,
-    IntegerRange,
-    ModelCard,
-    NumberRange,
-    QualityLevel,
-    SizeRange,
-)
+from calotype_provider.model_card import GuidanceMeaning, Input, ModelCard
 from calotype_provider.types import Quality, Size
 
 MEGAPIXEL = 1024 * 1024

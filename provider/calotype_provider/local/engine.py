@@ -90,30 +90,47 @@ class Readiness(msgspec.Struct, frozen=True):
     """Whether one model can paint: the body of `GET /ready`."""
 
     state: EngineState
+    """`ready` when the model can paint."""
     model: str
+    """Which one."""
     progress: float
+    """Of its loading, 0 to 1."""
 
 
 class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     model_id: str
+    """Its name in requests."""
     state: ModelState = "waiting"
+    """How far its loading is."""
     progress: float = 0.0
+    """Of its loading, 0 to 1."""
     revision: str | None = None
+    """A hash of its index and its weights' headers."""
     resident_bytes: int = 0
+    """Of its weights."""
     dtype: str
+    """Of its weights."""
     device: str | None = None
+    """Where they are."""
     reason: str | None = None
     """Why it cannot be loaded."""
 
 
 class EngineStats(msgspec.Struct, frozen=True, kw_only=True):
     state: EngineState
+    """Of the engine as a whole."""
     models: tuple[ModelStats, ...]
+    """Those it has been asked to load."""
     waiting: int
+    """Pictures that have not begun."""
     running: int
+    """Pictures that have."""
     steps_done: int
+    """Denoising steps, of all pictures, since the server began."""
     restarts: int
+    """Workers that were replaced."""
     worker_pid: int | None
+    """The process that owns the device."""
     device: DeviceStats
     """Of the worker that runs now."""
 

@@ -199,6 +199,7 @@ class DeviceStats(msgspec.Struct, frozen=True, kw_only=True, tag="device_stats")
     """What the worker has done since it began."""
 
     forwards: int = 0
+    """Times that a denoiser ran."""
     rows: int = 0
     """Denoiser calls that the forwards answered, counted by rows."""
     batch_sizes: dict[int, int] = {}
@@ -206,7 +207,9 @@ class DeviceStats(msgspec.Struct, frozen=True, kw_only=True, tag="device_stats")
     splits: int = 0
     """Forwards that failed for several pictures and were tried again in halves."""
     prompt_cache_hits: int = 0
+    """Prompts that were not encoded again."""
     prompt_cache_misses: int = 0
+    """Prompts that were encoded."""
 
 
 PaintEvent = Started | Priced | Step | Preview | Painted | Failed | Cancelled

@@ -1,0 +1,41 @@
+// One call of OpenAI's Node client, told by its arguments; what came of it is printed as one line of JSON.
+// node openai-images.mjs BASE_URL KEY METHOD '{"prompt": "..."}'   File fields are names of files.
+import fs from 'node:fs'
+import OpenAI, { toFile } from 'openai'
+
+const [baseURL, apiKey, method, text] = process.argv.slice(2)
+const client = new OpenAI({ baseURL, apiKey })
+
+async function withFiles(body) {
+  const file = async (path) => toFile(fs.createReadStream(path), path.split('/').pop(), { type: 'image/png' })
+  for (const name of ['image', 'mask']) {
+    const paths = body[name]
+    if (Array.isArray(paths)) body[name] = await Promise.all(paths.map(file))
+    else if (paths !== undefined) body[name] = await file(paths)
+  }
+  return body
+}
+
+const calls = {
+  generate: (body) => client.images.generate(body),
+  edit: async (body) => client.images.edit(await withFiles(body)),
+  variation: async (body) => client.images.createVariation(await withFiles(body)),
+  models: async () => ({ data: (await client.models.list()).data }),
+  stream: async (body) => {
+    const events = []
+    for await (const event of await client.images.generate({ ...body, stream: true })) events.push(event)
+    return { events }
+  },
+  streamEdit: async (body) => {
+    const events = []
+    for await (const event of await client.images.edit({ ...(await withFiles(body)), stream: true })) events.push(event)
+    return { events }
+  },
+}
+
+try {
+  console.log(JSON.stringify({ result: await calls[method](JSON.parse(text)) }))
+} catch (error) {
+  const { status, code, type, param, message, requestID } = error
+  console.log(JSON.stringify({ error: { class: error.constructor.name, status, code, type, param, message, requestID } }))
+}
