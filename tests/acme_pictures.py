@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+import msgspec
 
 from calotype_provider.errors import EngineError, NoSuchModelError
 from calotype_provider.image_model import ImageModel
@@ -62,6 +66,28 @@ class Film(Brush):
         yield ImageFinished(await self.do_generate(call))
 
 
+class Slow(Brush):
+    """Takes its time, and counts how often it has painted: the count is in the warnings."""
+
+    painted = itertools.count(1)
+
+    def __init__(self, name: str, *, seconds: float, error: Exception | None = None) -> None:
+        self.card = ModelCard(model_id=f"acme/{name}", default_size=SIZE, sizes=(SIZE,))
+        self._seconds = seconds
+        self._error = error
+
+    def estimate_seconds(self, call: ImageModelCall) -> float:
+        return self._seconds
+
+    async def do_generate(self, call: ImageModelCall) -> ImageModelResult:
+        count = next(self.painted)
+        await asyncio.sleep(self._seconds)
+        if self._error:
+            raise self._error
+        result = await super().do_generate(call)
+        return msgspec.structs.replace(result, warnings=(CallWarning("other", "painted", str(count)),))
+
+
 class Acme:
     def image_model(self, model_id: str) -> ImageModel:
         match model_id:
@@ -73,6 +99,10 @@ class Acme:
                 return Film("breaks-early", early=EngineError("the film tore at once", is_retryable=True))
             case "acme/breaks-late":
                 return Film("breaks-late", late=EngineError("the film tore"))
+            case "acme/slow":
+                return Slow("slow", seconds=2.5)
+            case "acme/slow-breaks":
+                return Slow("slow-breaks", seconds=2.5, error=EngineError("the brush broke", is_retryable=True))
             case "acme/has-a-bug":
                 return Film("has-a-bug", late=ZeroDivisionError("a secret number"))
             case _:

@@ -14,10 +14,11 @@ CalotypeError
 ├── FileExpiredError            the picture's URL is genuine, and its time is over
 ├── RangeNotSatisfiableError    the part of the picture that was asked for begins behind its end
 ├── NoSuchRequestError          no picture of this id is being painted, or was lately
+├── NoSuchJobError              no job of this id is the caller's, or its time is over
 ├── ModelBusyError              too many wait already: come back in retry_after_seconds
 │   └── DeadlineError           the wait would be longer than the caller's own
-├── StorageFullError            an answer by URL was asked for, and the store is full of living pictures
-├── StorageError                the store of answers by URL could not keep a picture, or give it back
+├── StorageFullError            the store of answers by URL, or of jobs, is full of what is still kept
+├── StorageError                the store of answers by URL, or of jobs, could not keep something, or give it back
 ├── ModelLoadError              the model's files cannot be loaded
 ├── EngineError                 the engine could not paint: is_retryable says whether another try may
 ├── NoImageGeneratedError       the backend answered without a picture
@@ -105,6 +106,14 @@ class NoSuchRequestError(CalotypeError):
     def __init__(self, request_id: str) -> None:
         super().__init__(f"no picture {request_id[:200]!r} is being painted here, or was lately")
         self.request_id = request_id
+
+
+class NoSuchJobError(CalotypeError):
+    """The same for a job of somebody else."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"there is no job {job_id[:80]!r} of yours, or its time is over")
+        self.job_id = job_id
 
 
 class ModelBusyError(CalotypeError):

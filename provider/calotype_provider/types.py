@@ -168,9 +168,10 @@ class ImageModelResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageQueued(msgspec.Struct, frozen=True, tag="queued"):
-    """The call waits; `position` calls are before it on the device."""
+    """The call waits; `position` others are before it, for about `seconds` where somebody can tell."""
 
     position: int
+    seconds: float | None = None
 
 
 class ImageStep(msgspec.Struct, frozen=True, tag="step"):

@@ -1,4 +1,4 @@
-"""The calotype command: serve, generate, models. Each command imports its own half: `serve` must listen at once."""
+"""The calotype command: serve, generate, batch, models. Each imports its own half: `serve` must listen at once."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             from calotype_runtime.terminal import print_models
 
             return print_models(settings)
+        case "batch":
+            from calotype_runtime.batch import batch
+
+            return batch(settings, options)
         case _:
             from calotype_runtime.terminal import generate
 
@@ -84,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
             help="serve a diffusers folder under this id (repeatable)",
         )  # fmt: skip
     _add_generate(commands.add_parser("generate", help="paint one prompt into a file"))
+    _add_batch(commands.add_parser("batch", help="paint a file of requests into a folder"))
     for command in commands.choices.values():
         command.add_argument("--config", metavar="FILE", help="settings in TOML (default: $CALOTYPE_CONFIG)")
     return parser
@@ -110,6 +115,24 @@ def _add_generate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--control-image", type=Path, metavar="FILE", help="edges or depth to follow")
     command.add_argument("--strength", type=float, help="how far the picture may be left, 0 to 1")
     command.add_argument("--server", metavar="URL", help="ask a running server instead of loading the model here")
+
+
+def _add_batch(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "file", type=Path, help="a request a line, in JSON, as for POST /v1/images/generations; 'id' names its picture"
+    )
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER",
+        help="for pictures and manifest.jsonl; what it has stays",
+    )  # fmt: skip
+    command.add_argument(
+        "--model", dest="models", action="append", default=[], type=_model, metavar="ID[=FOLDER]",
+        help="load a folder under this id (repeatable); the last one is for lines that name no model",
+    )  # fmt: skip
+    command.add_argument(
+        "--demo", action="store_true", default=None, help="let calotype/tintype paint for models that are not here"
+    )
+    command.add_argument("--server", metavar="URL", help="ask a running server instead of loading the models here")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def cors_headers(origin: str | None, *, cors_origins: Collection[str]) -> dict[s
         return {"vary": "origin"}
     return {
         "access-control-allow-origin": origin,
-        "access-control-expose-headers": "x-request-id, retry-after, retry-after-ms, x-should-retry",
+        "access-control-expose-headers": "x-request-id, retry-after, retry-after-ms, x-should-retry, location",
         "vary": "origin",
     }
 
@@ -108,7 +108,7 @@ def preflight_headers(
     # Clients send many headers of their own. A text that holds anything but names is not repeated.
     named = requested_headers and re.fullmatch(r"[A-Za-z0-9-]+(?:\s*,\s*[A-Za-z0-9-]+){0,63}", requested_headers)
     return {
-        "access-control-allow-methods": "GET, POST",
+        "access-control-allow-methods": "GET, POST, DELETE",
         "access-control-allow-headers": requested_headers if requested_headers and named else "authorization, *",
         "access-control-max-age": str(PREFLIGHT_SECONDS),
     }

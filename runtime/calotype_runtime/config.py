@@ -52,6 +52,20 @@ class QueueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting_per_caller_max: Annotated[int, msgspec.Meta(ge=0)] = 256
 
 
+class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Work that callers do not wait for (`Prefer: respond-async`)."""
+
+    directory: str | None = None
+    """Where jobs outlive the server; a relative one is relative to the settings file."""
+    running_max: PositiveInteger = 4
+    waiting_max: Annotated[int, msgspec.Meta(ge=0)] = 4000
+    waiting_per_caller_max: Annotated[int, msgspec.Meta(ge=0)] = 1000
+    bytes_max: PositiveInteger = 4 * 2**30
+    """What they ask for, and their results; also those that are to come."""
+    ttl_seconds: PositiveSeconds = 24 * 3600.0
+    """How long a job that has ended is kept."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8000
@@ -71,12 +85,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     files: FileSettings = FileSettings()
     pictures: PictureSettings = PictureSettings()
     queue: QueueSettings = QueueSettings()
+    jobs: JobSettings = JobSettings()
     engine: EngineSettings = EngineSettings()
     body_bytes_max: PositiveInteger = 32 * 2**20
     body_seconds_max: PositiveSeconds = 60.0
     """How long a request body may take to arrive."""
     bodies_bytes_max: PositiveInteger = 256 * 2**20
     """Bodies that are being read, all together."""
+    answer_begin_seconds_max: PositiveSeconds = 60.0
+    """A whole answer that takes longer begins with spaces, so that the connection lives; its status is 200 then."""
     connections_max: PositiveInteger = 1000
     stop_seconds_max: PositiveSeconds = 30.0
     """How long running pictures may take to finish when the server is told to stop."""
@@ -138,7 +155,10 @@ def _decode(path: Path) -> Settings:
     files = settings.files
     if files.directory is not None:
         files = msgspec.structs.replace(files, directory=str(path.parent / Path(files.directory).expanduser()))
-    return msgspec.structs.replace(settings, models=models, files=files)
+    jobs = settings.jobs
+    if jobs.directory is not None:
+        jobs = msgspec.structs.replace(jobs, directory=str(path.parent / Path(jobs.directory).expanduser()))
+    return msgspec.structs.replace(settings, models=models, files=files, jobs=jobs)
 
 
 def _keys_of(text: str) -> dict[str, str]:

@@ -89,6 +89,8 @@ class Door:
     def _as_callers_see(self, scope: HTTPScope) -> HTTPScope:
         """With the scheme and the Host that a configured proxy was called by, so that nothing behind has to know it."""
         peer = scope["client"][0] if scope["client"] else None
+        if not self._proxies.include(peer):
+            return scope
         seen = self._proxies.seen_origin(peer, _decoded(scope["headers"]))
         if seen.host is not None:
             others = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]

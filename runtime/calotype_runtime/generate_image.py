@@ -25,7 +25,7 @@ from calotype_provider.types import (
     ImageStep,
     ImageUsage,
 )
-from calotype_runtime.queue import AdmissionQueue
+from calotype_runtime.queue import AdmissionQueue, Place
 
 DRAWN_SEED_BITS = 32
 """Short enough to read out; far below the bound, so that seed + k never passes it."""
@@ -38,11 +38,14 @@ async def generate_image(
     fitted: FittedCall,
     *,
     queue: AdmissionQueue,
+    placed: Callable[[Place], None] | None = None,
     admitted: Callable[[float], None] | None = None,
     tell: Tell | None = None,
+    wait_seconds_max: float | None = None,
 ) -> ImageModelResult:
-    """Paint a call that `fit` made and whose pictures are files; `admitted` is told the seconds it waited for its turn.
+    """Paint a call that `fit` made and whose pictures are files.
 
+    `placed` is told where the call stands when it comes, `admitted` the seconds that it waited for its turn.
     `tell` is told how far the pictures are, each by its index in the whole call. It is called by whatever paints, and
     not by a generator of events, which could be left half way with its place in the queue.
     Raises errors of `calotype_provider.errors`; cancelling stops the work.
@@ -50,7 +53,10 @@ async def generate_image(
     call = fitted.call
     # A model that cannot say counts a second an image: only the proportion between callers matters.
     cost_seconds = model.estimate_seconds(call) if isinstance(model, EstimatesSeconds) else float(call.n)
-    async with queue.slot(caller=call.caller.name, cost_seconds=cost_seconds) as wait_seconds:
+    slot = queue.slot(
+        caller=call.caller.name, cost_seconds=cost_seconds, wait_seconds_max=wait_seconds_max, placed=placed
+    )
+    async with slot as wait_seconds:
         if admitted:
             admitted(wait_seconds)
         results = await _generate_all(model, split(call, model.card.max_images_per_call), tell)

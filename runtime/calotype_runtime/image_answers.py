@@ -11,9 +11,15 @@ import msgspec
 import pybase64
 
 from calotype_adapters.openai.convert import to_response
-from calotype_adapters.openai.events import to_completed_event, to_partial_event
-from calotype_adapters.openai.types import CompletedEvent, EventPrefix, PartialImageEvent
-from calotype_provider.types import CallWarning, ImageModelCall, ImagePreview
+from calotype_adapters.openai.events import to_completed_event, to_partial_event, to_progress_event
+from calotype_adapters.openai.types import (
+    CompletedEvent,
+    EventPrefix,
+    PartialImageEvent,
+    ProgressEvent,
+    QueuedEvent,
+)
+from calotype_provider.types import CallWarning, ImageModelCall, ImagePreview, ImageQueued, ImageStep
 from calotype_runtime.event_stream import event
 from calotype_runtime.image_runtime import Painting
 
@@ -27,7 +33,7 @@ def encode_answer(
     place = f'"{secrets.token_hex(16)}"'.encode()
     response = to_response(
         painting.result,
-        created=int(time.time()),
+        created=painting.created,
         base64=[msgspec.Raw(place)] * len(images) if with_base64 else None,
         urls=None if painting.paths is None else [urljoin(origin, path) for path in painting.paths],
         quality=painting.call.quality,
@@ -58,6 +64,10 @@ def encode_partial(
     )
 
 
+def encode_progress(told: ImageQueued | ImageStep, *, prefix: EventPrefix) -> bytes:
+    return _event(to_progress_event(told, prefix=prefix))
+
+
 def encode_completed(
     painting: Painting, index: int, *, prefix: EventPrefix, warnings: Sequence[CallWarning], origin: str
 ) -> bytes:
@@ -68,7 +78,7 @@ def encode_completed(
             index,
             prefix=prefix,
             call=painting.call,
-            created=int(time.time()),
+            created=painting.created,
             base64=_base64(painting.result.images[index].data),
             url=None if painting.paths is None else urljoin(origin, painting.paths[index]),
             warnings=warnings,
@@ -76,7 +86,7 @@ def encode_completed(
     )
 
 
-def _event(told: PartialImageEvent | CompletedEvent) -> bytes:
+def _event(told: PartialImageEvent | QueuedEvent | ProgressEvent | CompletedEvent) -> bytes:
     return event(msgspec.json.encode(told), name=told.type)
 
 

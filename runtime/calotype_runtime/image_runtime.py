@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal, TypeVar
 
 import msgspec
@@ -18,14 +18,23 @@ from calotype_provider.image_model import ImageModel
 from calotype_provider.local.engine import EngineStats, Readiness
 from calotype_provider.model_card import FittedCall
 from calotype_provider.registry import ProviderRegistry
-from calotype_provider.types import CallWarning, ImageEvent, ImageFile, ImageModelCall, ImageModelResult, ImageSource
+from calotype_provider.types import (
+    CallWarning,
+    ImageEvent,
+    ImageFile,
+    ImageModelCall,
+    ImageModelResult,
+    ImageQueued,
+    ImageSource,
+)
 from calotype_runtime.bytes_held import BytesHeld
 from calotype_runtime.config import Settings
 from calotype_runtime.file_store.from_settings import open_file_store
-from calotype_runtime.file_store.store import Reservation
+from calotype_runtime.file_store.store import FileStore, Reservation
 from calotype_runtime.generate_image import fit, generate_image
 from calotype_runtime.image_inputs import PictureReader
-from calotype_runtime.queue import AdmissionQueue
+from calotype_runtime.queue import AdmissionQueue, Place
+from calotype_runtime.repeats import ANSWER_SECONDS_MAX, Repeats
 from calotype_runtime.request_body import BodyReader
 from calotype_runtime.request_log import RequestRecord
 
@@ -56,8 +65,11 @@ class Painting(msgspec.Struct, frozen=True):
     """
 
     call: ImageModelCall
+    """Without the pictures that were given."""
     result: ImageModelResult
     paths: tuple[str, ...] | None
+    created: int
+    """In seconds since 1970: a repeat is told the same."""
 
 
 class ImageRuntime:
@@ -74,7 +86,6 @@ class ImageRuntime:
         self.readiness = readiness
         self.engine_stats = engine_stats
         self.started_at = int(time.time())
-        self.store = open_file_store(settings.files)
         self._store_bytes_for_url = int(settings.files.bytes_max * STORE_SHARE_FOR_URL)
         self.queue = AdmissionQueue(
             running_max=settings.queue.running_max,
@@ -83,6 +94,9 @@ class ImageRuntime:
         )
         self.codec = ThreadPoolExecutor(CODEC_THREADS, thread_name_prefix="codec")
         """Where bodies are decoded and answers encoded, so that the event loop never waits for either."""
+        self.repeats = Repeats[Painting](
+            _bytes_of_painting, seconds_max=min(ANSWER_SECONDS_MAX, settings.files.ttl_seconds)
+        )
         self.pictures = PictureReader(settings.pictures, executor=self.codec)
         self._pictures_held = BytesHeld(
             bytes_max=max(PICTURES_HELD_BYTES_MAX, 4 * settings.pictures.request_bytes_max),
@@ -94,6 +108,11 @@ class ImageRuntime:
             sum_bytes_max=settings.bodies_bytes_max,
             executor=self.codec,
         )
+
+    @cached_property
+    def store(self) -> FileStore:
+        """Opened when it is first asked for: what serves nothing leaves its directory to the server that does."""
+        return open_file_store(self.settings.files)
 
     def image_model(self, model_id: str | None) -> ImageModel:
         """The default model when none is named. Raises NoSuchModelError."""
@@ -107,11 +126,13 @@ class ImageRuntime:
         delivery: Delivery | None,
         record: RequestRecord,
         tell: TellOfCall | None = None,
+        wait_seconds_max: float | None = None,
     ) -> Painting:
         """Fit the call, fetch its pictures, reserve room for the answer, paint, keep.
 
         `delivery` None wants URLs too where there is room for them. `tell` is told how far the pictures are, and of
-        the call as it was fitted. Raises StorageFullError before any work is done.
+        the call as it was fitted. Raises StorageFullError, and DeadlineError for a wait over `wait_seconds_max`, before
+        any work is done.
         """
         model = self.image_model(model_id)
         record.model = model.card.model_id
@@ -124,7 +145,9 @@ class ImageRuntime:
                 # Their sizes are known now: that of the painting may follow them.
                 fitted = fit(model, resolved)
             record.note_call(fitted.call, with_prompt=self.settings.log_prompts)
-            return await self._paint_fitted(model, fitted, delivery=delivery, record=record, tell=tell)
+            return await self._paint_fitted(
+                model, fitted, delivery=delivery, record=record, tell=tell, wait_seconds_max=wait_seconds_max
+            )
 
     async def _paint_fitted(
         self,
@@ -134,6 +157,7 @@ class ImageRuntime:
         delivery: Delivery | None,
         record: RequestRecord,
         tell: TellOfCall | None,
+        wait_seconds_max: float | None,
     ) -> Painting:
         reservation = await self._reserve(fitted.call, delivery)
         if reservation is None and delivery is None:
@@ -144,15 +168,16 @@ class ImageRuntime:
                 model,
                 fitted,
                 queue=self.queue,
+                placed=partial(_place, record, tell and partial(tell, fitted.call)),
                 admitted=record.note_admission,
                 tell=tell and partial(tell, fitted.call),
+                wait_seconds_max=wait_seconds_max,
             )
             paths = None if reservation is None else await self._keep(result, reservation, delivery)
         if paths is None and delivery is None and NO_URL not in result.warnings:
             result = msgspec.structs.replace(result, warnings=(*result.warnings, NO_URL))
             refuse_when_strict(fitted.call, result.warnings)
-        record.note_result(result)
-        return Painting(fitted.call, result, paths)
+        return Painting(_without_pictures(fitted.call), result, paths, int(time.time()))
 
     def _bytes_at_first(self, call: ImageModelCall) -> int:
         """What came with the call, and what its pictures may be until they are known."""
@@ -163,9 +188,11 @@ class ImageRuntime:
         return await asyncio.get_running_loop().run_in_executor(self.codec, work)
 
     async def aclose(self) -> None:
+        await self.repeats.aclose()
         await self.registry.aclose()
         await self.pictures.aclose()
-        await self.store.aclose()
+        if "store" in vars(self):
+            await self.store.aclose()
         self.codec.shutdown(wait=False, cancel_futures=True)
 
     async def _reserve(self, call: ImageModelCall, delivery: Delivery | None) -> Reservation | None:
@@ -191,6 +218,20 @@ class ImageRuntime:
             if delivery == "url":
                 raise
             return None
+
+
+def _place(record: RequestRecord, tell: Callable[[ImageEvent], None] | None, place: Place) -> None:
+    record.note_place(place.position, place.seconds)
+    if tell and place.seconds:
+        tell(ImageQueued(place.position, place.seconds))
+
+
+def _bytes_of_painting(painting: Painting) -> int:
+    return sum(len(image.data) for image in painting.result.images)
+
+
+def _without_pictures(call: ImageModelCall) -> ImageModelCall:
+    return msgspec.structs.replace(call, images=(), mask=None, control_image=None)
 
 
 def _pictures_of(call: ImageModelCall) -> tuple[ImageFile | ImageSource, ...]:

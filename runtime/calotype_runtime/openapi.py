@@ -22,21 +22,25 @@ from calotype_adapters.openai.types import (
     Model,
     ModelList,
     PartialImageEvent,
+    ProgressEvent,
+    QueuedEvent,
 )
 from calotype_adapters.pictures import PICTURES_MAX, ImageInputs
 from calotype_provider.local.engine import EngineStats, Readiness
 from calotype_runtime.attribute_docs import attribute_docs
+from calotype_runtime.jobs.job import Job
 
 Json = dict[str, Any]
 
 REQUESTS = (ImageGenerationRequest, ImageEditRequest, ImageVariationRequest)
-ANSWERS = (ImagesResponse, PartialImageEvent, CompletedEvent, Model, ModelList, ErrorResponse, EngineStats, Readiness)
+EVENTS = (QueuedEvent, ProgressEvent, PartialImageEvent, CompletedEvent, ErrorResponse)
+ANSWERS = (ImagesResponse, *EVENTS, Model, ModelList, EngineStats, Readiness, Job)
 
 ERRORS = {
     400: "Something in the request is wrong; `error.param` names the field.",
     401: "No key, or not a known one.",
     403: "The server is not open to this Host or Origin.",
-    404: "There is no such model, picture or route.",
+    404: "There is no such model, picture, job or route.",
     405: "The route takes another method.",
     408: "The body did not arrive in time.",
     410: "The picture's URL is genuine, and its time is over.",
@@ -49,7 +53,7 @@ ERRORS = {
     500: "The engine failed, and would again.",
     502: "A hosted model behind this server failed.",
     503: "The engine cannot paint now; another try may succeed.",
-    507: "An answer by URL was asked for, and the store of pictures is full.",
+    507: "An answer by URL, or a job, was asked for, and the store of pictures, or of jobs, is full.",
 }
 ERRORS_OF_EVERY_ROUTE = (400, 401, 403, 404, 405, 500)
 ERRORS_OF_FILES = (410, 416)
@@ -60,7 +64,35 @@ RESPONSE_HEADERS = {
     "retry-after": "Whole seconds after which another try may succeed; less than a minute.",
     "retry-after-ms": "The same in milliseconds.",
     "x-should-retry": "`false` where another try would do the same work in vain.",
+    "x-calotype-queue-position": "How many calls waited before this one when it came.",
+    "x-calotype-queue-seconds": "About how long it would wait, as was thought then.",
+    "location": "Where the job is.",
+    "preference-applied": "`respond-async`.",
 }
+
+REQUEST_HEADERS: tuple[Json, ...] = (
+    {
+        "name": "X-Calotype-Strict",
+        "description": "`true`: what cannot be done exactly as asked is refused, where it would be a warning.",
+        "schema": {"type": "string", "enum": ["true", "false"]},
+    },
+    {
+        "name": "Idempotency-Key",
+        "description": "The same key and body are answered once, for ten minutes; another body is a 422.",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    },
+    {
+        "name": "X-Calotype-Keep",
+        "description": "`true`, with a key: the work is finished though the caller has left.",
+        "schema": {"type": "string", "enum": ["true", "false"]},
+    },
+    {
+        "name": "Prefer",
+        "description": "`respond-async`: the answer is 202 and a job. `wait=10`: what the queue cannot begin in "
+        "10 seconds is refused.",
+        "schema": {"type": "string", "enum": ["respond-async", "wait=10", "wait=60"]},
+    },
+)
 
 _PICTURE = {"type": "string", "description": "Base64, a data URI, or an http(s) URL."}
 _FILE = {"type": "string", "format": "binary"}
@@ -93,6 +125,13 @@ def openapi_document() -> Json:
 def _paths() -> Json:
     name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
     model_id = {**name, "name": "model_id", "description": "In any case; it may contain slashes."}
+    job_id = {**name, "name": "job_id", "description": "As the answer 202 gave it; of the caller's own jobs."}
+    preview = {
+        "name": "preview",
+        "in": "query",
+        "description": "`true`: with the newest preview, where the request asked for `partial_images`.",
+        "schema": {"type": "boolean", "default": False},
+    }
     return {
         "/v1/images/generations": {"post": _painting("Pictures from words.", ImageGenerationRequest)},
         "/v1/images/edits": {"post": _painting("Pictures from words and pictures.", ImageEditRequest)},
@@ -101,6 +140,11 @@ def _paths() -> Json:
         "/v1/models/{model_id}": {
             "get": _reading("One model, with its card.", Model, parameters=[model_id]),
         },
+        "/v1/jobs/{job_id}": {
+            "get": _reading("How a job stands; its result.", Job, parameters=[job_id, preview]),
+            "delete": _reading("Stop a job. One that has ended stays as it is.", Job, parameters=[job_id]),
+        },
+        "/v1/jobs/{job_id}/events": {"get": _job_events(job_id)},
         "/v1/engine": {"get": _reading("How the engine stands.", EngineStats)},
         "/files/{name}": {"get": _file_route(name)},
         "/health": {"get": _reading("Whether the server is alive.", None)},
@@ -113,27 +157,37 @@ def _paths() -> Json:
 
 
 def _painting(summary: str, request: type[ImageRequest]) -> Json:
-    events = {"oneOf": [_reference(PartialImageEvent), _reference(CompletedEvent), _reference(ErrorResponse)]}
+    events = {"oneOf": [_reference(event) for event in EVENTS]}
     description = "The pictures; with `stream: true`, events: pictures on the way, finished ones, a late failure."
     # OpenAPI 3.1 has no word for what a stream's events hold.
     content = {**_json(ImagesResponse), "text/event-stream": {"x-event-schema": events}}
-    strict = {
-        "name": "X-Calotype-Strict",
-        "in": "header",
-        "description": "`true`: what cannot be done exactly as asked is refused, where it would be a warning.",
-        "schema": {"type": "string", "enum": ["true", "false"]},
-    }
     return {
         "summary": summary,
-        "parameters": [strict],
+        "parameters": [{"in": "header", **header} for header in REQUEST_HEADERS],
         "requestBody": {
             "required": True,
             "content": {**_json(request), "multipart/form-data": {"schema": _form_schema(request)}},
         },
         "responses": {
-            "200": _answer(description, content),
+            "200": _answer(description, content, "x-calotype-queue-position", "x-calotype-queue-seconds"),
+            "202": _accepted(),
             **_errors(status for status in ERRORS if status not in ERRORS_OF_FILES),
         },
+    }
+
+
+def _accepted() -> Json:
+    answer = _answer("The job that was asked for by `Prefer: respond-async`; it is kept.", _json(Job))
+    own = {name: {"$ref": f"#/components/headers/{name}"} for name in ("location", "preference-applied")}
+    return {**answer, "headers": {**answer["headers"], **own}}
+
+
+def _job_events(job_id: Json) -> Json:
+    events = {"text/event-stream": {"x-event-schema": _reference(Job)}}
+    return {
+        "summary": "The job as it stands now, then whenever that changes, until its end.",
+        "parameters": [job_id],
+        "responses": {"200": _answer("Events, each with the whole job.", events), **_errors(ERRORS_OF_EVERY_ROUTE)},
     }
 
 
@@ -172,8 +226,9 @@ def _errors(statuses: Iterable[int]) -> Json:
     }
 
 
-def _answer(description: str, content: Json, *, again: bool = False) -> Json:
-    names = ["x-request-id", *(("retry-after", "retry-after-ms", "x-should-retry") if again else ())]
+def _answer(description: str, content: Json, *headers_besides: str, again: bool = False) -> Json:
+    retry = ("retry-after", "retry-after-ms", "x-should-retry") if again else ()
+    names = ["x-request-id", *headers_besides, *retry]
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     return {"description": description, "headers": headers, "content": content}
 

@@ -70,23 +70,25 @@ class AdmissionQueue:
 
     @asynccontextmanager
     async def slot(
-        self, *, caller: str = "", cost_seconds: float = 1.0, wait_seconds_max: float | None = None
+        self,
+        *,
+        caller: str = "",
+        cost_seconds: float = 1.0,
+        wait_seconds_max: float | None = None,
+        placed: Callable[[Place], None] | None = None,
     ) -> AsyncIterator[float]:
-        """Hold one of the running places; gives the seconds waited for it.
+        """Hold one of the running places; gives the seconds waited for it. `placed` is told at once how it stands.
 
         Raises ModelBusyError when as many wait as may; DeadlineError at once when the estimated wait is over
         `wait_seconds_max`, and as soon as the wait passes it.
         """
         arrived = self._clock()
-        await self._enter(caller, cost_seconds, wait_seconds_max)
+        await self._enter(caller, cost_seconds, wait_seconds_max, placed or _unheard)
         try:
             yield self._clock() - arrived
         finally:
             self._running_costs.remove(cost_seconds)
             self._admit_next()
-
-    def place(self) -> Place:
-        return Place(self.waiting, self.wait_seconds_estimate())
 
     def wait_seconds_estimate(self) -> float:
         """How long a call that came now would wait, if all that is before it takes what it is estimated to."""
@@ -96,11 +98,15 @@ class AdmissionQueue:
         # The device does one thing at a time: places at the front are no faster for being many.
         return sum(self._running_costs) / 2 + waiting
 
-    async def _enter(self, caller: str, cost_seconds: float, wait_seconds_max: float | None) -> None:
+    async def _enter(
+        self, caller: str, cost_seconds: float, wait_seconds_max: float | None, placed: Callable[[Place], None]
+    ) -> None:
         if self.running < self._running_max:
+            placed(Place(0, 0.0))
             self._running_costs.append(cost_seconds)
             return
         self._refuse_when_full(caller, wait_seconds_max)
+        placed(Place(self.waiting, self.wait_seconds_estimate()))
         turn = _Turn(caller, cost_seconds)
         self._waiting.setdefault(caller, deque()).append(turn)
         try:
@@ -170,3 +176,7 @@ class AdmissionQueue:
         if not self._waiting[caller]:
             del self._waiting[caller]
             self._credit_seconds.pop(caller, None)
+
+
+def _unheard(place: Place) -> None:
+    """Nobody asked."""

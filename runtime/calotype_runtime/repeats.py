@@ -41,8 +41,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     has_seed: bool = False
     retry_count: int = 0
     """How often its client has asked before."""
-    may_retry: bool = False
-    """Its client asks again by itself if it has left now."""
+    asks_again: Callable[[], bool] = lambda: False
+    """Whether its client would ask again by itself if it left now."""
 
 
 class Repeats(Generic[T]):
@@ -81,6 +81,15 @@ class Repeats(Generic[T]):
         run = self._running(asked) or self._begin(asked, work)
         return await self._follow(run, asked)
 
+    def keep_failure(self, asked: Asked, error: CalotypeError) -> None:
+        """A failure that could not be told, since the answer had begun: the request's next attempt is told instead."""
+        # By a key or a seed it is found already, unless another try may do better.
+        if _name_of(asked) is not None:
+            return
+        failed: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        failed.set_exception(error)
+        self._wait_for_retry(self._enter(asked, failed))
+
     async def aclose(self) -> None:
         """End what runs without a caller."""
         runs = [*self._named.values(), *(run for runs in self._unnamed.values() for run in runs)]
@@ -104,7 +113,10 @@ class Repeats(Generic[T]):
         return run
 
     def _begin(self, asked: Asked, work: Work[T]) -> _Run[T]:
-        run = _Run(asyncio.ensure_future(work()), asked.body, asked.retry_count, keep=asked.keep)
+        return self._enter(asked, asyncio.ensure_future(work()))
+
+    def _enter(self, asked: Asked, task: asyncio.Future[T]) -> _Run[T]:
+        run = _Run(task, asked.body, asked.retry_count)
         # Looked at here, lest asyncio complain of a failure that nobody was left to hear of.
         run.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         name = _name_of(asked)
@@ -118,6 +130,7 @@ class Repeats(Generic[T]):
 
     async def _follow(self, run: _Run[T], asked: Asked) -> T:
         run.readers += 1
+        run.keep = run.keep or asked.keep
         self._lost.discard(run)
         run.stay()
         try:
@@ -136,11 +149,17 @@ class Repeats(Generic[T]):
             run.end()
         elif run.keep:
             pass
-        elif asked.may_retry and len(self._lost) < LOST_MAX:
-            self._lost.add(run)
-            run.end_in(self._lost_seconds_max)
+        elif asked.asks_again():
+            self._wait_for_retry(run)
         else:
             run.end()
+
+    def _wait_for_retry(self, run: _Run[T]) -> None:
+        if len(self._lost) >= LOST_MAX:
+            run.end()
+            return
+        self._lost.add(run)
+        run.end_in(self._lost_seconds_max)
 
     def _keep(self, name: Hashable, run: _Run[T]) -> None:
         """The run has ended. An answer, or an error that would be the same again, is kept; others are forgotten."""

@@ -6,10 +6,11 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Iterable
 
 import msgspec
 
-from calotype_provider.types import ImageModelCall, ImageModelResult
+from calotype_provider.types import CallWarning, ImageModelCall, ImageModelResult
 
 logger = logging.getLogger("calotype.requests")
 
@@ -30,6 +31,10 @@ class RequestRecord(msgspec.Struct, omit_defaults=True):
     size: str | None = None
     num_inference_steps: int | None = None
     seed: int | None = None
+    queue_position: int | None = None
+    """Calls that waited before it when it came."""
+    queue_seconds: float | None = None
+    """About how long it would wait, as was thought then."""
     wait_milliseconds: float | None = None
     milliseconds: float | None = None
     status: int | None = None
@@ -42,11 +47,17 @@ class RequestRecord(msgspec.Struct, omit_defaults=True):
         self.num_inference_steps = call.num_inference_steps
         self.prompt = call.prompt if with_prompt else None
 
+    def note_place(self, position: int, seconds: float) -> None:
+        self.queue_position, self.queue_seconds = position, round(seconds, 1)
+
     def note_admission(self, wait_seconds: float) -> None:
         self.wait_milliseconds = round(wait_seconds * 1000, 1)
 
-    def note_result(self, result: ImageModelResult) -> None:
+    def note_result(self, result: ImageModelResult, *, warnings: Iterable[CallWarning]) -> None:
+        """Also of a request that was answered with what another had painted."""
         self.painted_by, self.seed = result.model_id, result.images[0].seed
+        self.model = self.model or result.model_id
+        self.warnings = [warning.feature for warning in warnings]
 
 
 def new_record(*, method: str, path: str, request_id: str | None) -> RequestRecord:

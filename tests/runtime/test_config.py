@@ -40,6 +40,13 @@ def test_a_file_is_read_and_what_was_given_lies_over_it(tmp_path: Path) -> None:
         ("port = 70000", "port"),
         ("[files]\nttl = 3", "ttl"),
         ("[files]\nttl_seconds = 0", "ttl_seconds"),
+        ("[files]\nsecret = 'short'", "secret"),
+        ("[files]\nbucket = 'pictures'", "bucket"),
+        ("[files]\nbucket = 's3://'", "bucket"),
+        ("[files]\nbucket = 's3://a'\ndirectory = 'b'", "directory"),
+        ("[files]\nbucket = 's3://a'\nttl_seconds = 604801", "ttl_seconds"),
+        ("proxies = ['localhost']", "proxies"),
+        ("proxies = ['10.0.0.1/8']", "proxies"),
         ("[queue]\nrunning_max = 0", "running_max"),
         ("body_bytes_max = -1", "body_bytes_max"),
         ("public_url = 'pictures.example'", "public_url"),
@@ -99,3 +106,10 @@ def test_keys_are_not_in_the_repr() -> None:
     settings = load_settings(None, {"CALOTYPE_API_KEYS": "ann=sesame"})
     assert "sesame" not in repr(settings)
     assert "ann" in repr(settings)
+
+
+def test_secrets_are_not_in_the_repr_and_a_folder_of_pictures_is_beside_the_file(tmp_path: Path) -> None:
+    secret = "sesame" * 6
+    settings = load_settings(write(tmp_path, f'[files]\nsecret = "{secret}"\ndirectory = "kept"'), {})
+    assert "sesame" not in repr(settings) + repr(settings.files)
+    assert settings.files.directory == str(tmp_path / "kept")

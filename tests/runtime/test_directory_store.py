@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from server_process import until
 
 from calotype_provider.errors import ConfigError, NoSuchFileError, StorageError
 from calotype_runtime.config import FileSettings
@@ -90,6 +94,46 @@ async def test_what_was_half_written_goes_at_the_start_and_what_is_not_ours_stay
     (directory / f"folder-{PICTURE.key}").mkdir()
     assert await store.begin() == []
     assert {path.name for path in directory.iterdir()} == {*kept, "lock", PICTURE.key, f"folder-{PICTURE.key}"}
+    await store.aclose()
+
+
+WRITE_FOR_EVER = """
+import asyncio, hashlib, os, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from calotype_runtime.file_store.directory_store import DirectoryStore
+from calotype_runtime.file_store.held_directory import hold_directory
+from calotype_runtime.file_store.picture_store import KeptPicture
+
+async def main():
+    store = DirectoryStore(lambda: hold_directory(Path(sys.argv[1])), executor=ThreadPoolExecutor(2))
+    await store.begin()
+    print("begun", flush=True)
+    while True:
+        data = os.urandom(2**20)
+        digest = hashlib.sha256(data).hexdigest()[:32]
+        name = {"picture_id": os.urandom(16).hex(), "digest": digest, "extension": "png"}
+        await store.put(KeptPicture(**name, expires=9_999_999_999, bytes_kept=len(data)), data)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_that_is_killed_while_it_writes_leaves_whole_pictures_alone(
+    store: DirectoryStore, directory: Path
+) -> None:
+    command = [sys.executable, "-c", WRITE_FOR_EVER, str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"begun\n"
+        until(lambda: len(list(directory.glob("*.png"))) > 3, "some pictures")
+        writer.kill()
+    left = await store.begin()
+    assert len(left) > 3
+    for picture in left:
+        data = await store.read(picture, 0, picture.bytes_kept)
+        assert hashlib.sha256(data).hexdigest()[:32] == picture.digest
+    assert not list(directory.glob(f"*{PART}"))
     await store.aclose()
 
 

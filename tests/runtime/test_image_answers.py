@@ -18,7 +18,7 @@ PICTURES = [b"\x00first", b"second" * 1000, b""]
 def painting() -> Painting:
     images = tuple(GeneratedImage(data, "image/png", seed, Size(8, 8)) for seed, data in enumerate(PICTURES))
     result = ImageModelResult(images=images, model_id='acme/"quoted"')
-    return Painting(ImageModelCall(prompt="a", quality="low"), result, ("/files/0", "/files/1", "/files/2"))
+    return Painting(ImageModelCall(prompt="a", quality="low"), result, ("/files/0", "/files/1", "/files/2"), 7)
 
 
 def test_the_pieces_are_one_json_text(painting: Painting) -> None:

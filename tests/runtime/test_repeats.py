@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from calotype_provider.errors import EngineError, IdempotencyKeyReusedError, ModelBusyError
-from calotype_runtime.repeats import Asked, Repeats
+from calotype_runtime.repeats import LOST_MAX, Asked, Repeats
 
 
 @dataclass
@@ -118,7 +118,7 @@ async def test_a_retry_joins_the_attempt_that_runs_and_no_equal_request_does() -
 
 async def test_three_retries_of_three_requests_get_three_pictures() -> None:
     painter, again = Painter(), repeats()
-    lost = [await begun(again.answer(asked(may_retry=True), painter.paint)) for _ in range(3)]
+    lost = [await begun(again.answer(asked(asks_again=lambda: True), painter.paint)) for _ in range(3)]
     for task in lost:
         await left(task)
     retries = [await begun(again.answer(asked(retry_count=1), painter.paint)) for _ in range(3)]
@@ -129,9 +129,9 @@ async def test_three_retries_of_three_requests_get_three_pictures() -> None:
 
 async def test_a_retry_of_a_retry_joins_too_and_a_lower_count_does_not() -> None:
     painter, again = Painter(), repeats()
-    first = await begun(again.answer(asked(may_retry=True), painter.paint))
+    first = await begun(again.answer(asked(asks_again=lambda: True), painter.paint))
     await left(first)
-    second = await begun(again.answer(asked(retry_count=1, may_retry=True), painter.paint))
+    second = await begun(again.answer(asked(retry_count=1, asks_again=lambda: True), painter.paint))
     await left(second)
     lower = await begun(again.answer(asked(retry_count=1), painter.paint))
     third = await begun(again.answer(asked(retry_count=2), painter.paint))
@@ -141,7 +141,7 @@ async def test_a_retry_of_a_retry_joins_too_and_a_lower_count_does_not() -> None
 
 async def test_what_was_painted_while_its_caller_was_away_is_given_to_the_retry() -> None:
     painter, again = Painter(), repeats()
-    await left(await begun(again.answer(asked(may_retry=True), painter.paint)))
+    await left(await begun(again.answer(asked(asks_again=lambda: True), painter.paint)))
     painter.may_end.set()
     await settled()
     assert await again.answer(asked(retry_count=1), painter.paint) == "picture 1"
@@ -150,7 +150,7 @@ async def test_what_was_painted_while_its_caller_was_away_is_given_to_the_retry(
 
 async def test_a_caller_that_does_not_come_back_in_time_ends_the_work() -> None:
     painter, again = Painter(), repeats(lost_seconds_max=0.01)
-    await left(await begun(again.answer(asked(may_retry=True), painter.paint)))
+    await left(await begun(again.answer(asked(asks_again=lambda: True), painter.paint)))
     assert painter.cancelled == 0
     await asyncio.sleep(0.05)
     assert painter.cancelled == 1
@@ -223,6 +223,24 @@ async def test_nothing_is_left_of_what_nobody_waits_for() -> None:
 async def test_closing_ends_what_runs() -> None:
     painter, again = Painter(), repeats()
     await left(await begun(again.answer(asked(key="k", keep=True), painter.paint)))
-    await left(await begun(again.answer(asked(may_retry=True), painter.paint)))
+    await left(await begun(again.answer(asked(asks_again=lambda: True), painter.paint)))
     await again.aclose()
     assert painter.cancelled == 2
+
+
+async def test_a_failure_that_could_not_be_told_is_told_to_the_next_attempt_alone() -> None:
+    painter, again = Painter(), repeats()
+    painter.may_end.set()
+    again.keep_failure(asked(), EngineError("in vain"))
+    assert await again.answer(asked(), painter.paint) == "picture 1"
+    with pytest.raises(EngineError, match="in vain"):
+        await again.answer(asked(retry_count=1), painter.paint)
+    assert await again.answer(asked(retry_count=1), painter.paint) == "picture 2"
+
+
+async def test_what_waits_for_retries_is_bounded() -> None:
+    painter, again = Painter(), repeats()
+    for _ in range(LOST_MAX + 1):
+        await left(await begun(again.answer(asked(asks_again=lambda: True), painter.paint)))
+    assert painter.cancelled == 1
+    await again.aclose()

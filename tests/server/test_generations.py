@@ -215,7 +215,8 @@ def test_a_quality_is_steps_and_the_answer_says_which_was_served(
 
 def test_steps_that_are_asked_for_are_made_at_any_quality(server: ServerProcess) -> None:
     assert (
-        server.paint(quality="high", seed=7)[1]["data"] != server.paint(quality="high", seed=7, steps=None)[1]["data"]
+        server.paint(quality="high", seed=7)[1]["data"]
+        != server.paint(quality="high", seed=7, num_inference_steps=None)[1]["data"]
     )
     high, plain = (server.paint(seed=7, quality=quality)[1] for quality in ("high", None))
     assert high["data"][0]["b64_json"] == plain["data"][0]["b64_json"]

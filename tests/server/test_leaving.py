@@ -138,7 +138,8 @@ def test_a_reader_who_reads_nothing_holds_no_place(narrow: ServerProcess) -> Non
 def test_a_caller_who_leaves_the_queue_is_never_painted_for(narrow: ServerProcess, stream: bool) -> None:
     wait_until_idle(narrow)
     before = steps_done(narrow)
-    running = Caller(narrow, PATHS[0], long_request(PATHS[0], n=4), f"runs-{stream}")
+    # A seed of its own: what was painted before would be given again.
+    running = Caller(narrow, PATHS[0], long_request(PATHS[0], n=4, seed=50 + stream), f"runs-{stream}")
     until(lambda: steps_done(narrow) > before, "steps")
     waiting = Caller(narrow, PATHS[0], long_request(PATHS[0], stream=stream, seed=99), f"waits-{stream}")
     until(lambda: narrow.paint()[0] == 429, "a full queue")
@@ -178,7 +179,9 @@ def test_those_who_stay_get_their_pictures_while_others_leave(narrow: ServerProc
     answers: list[Any] = []
     for number in range(3):
         leaver = Caller(narrow, PATHS[0], long_request(PATHS[0]), f"goes-{number}")
-        stayer = threading.Thread(target=lambda: answers.append(narrow.paint(seed=5, num_inference_steps=8)))
+        # With a user of its own it is another request, and painted anew.
+        body = {"seed": 5, "num_inference_steps": 8, "user": f"stays-{number}"}
+        stayer = threading.Thread(target=lambda body=body: answers.append(narrow.paint(**body)))
         stayer.start()
         leaver.leave()
         stayer.join(60)

@@ -58,6 +58,8 @@ def to_error(error: CalotypeError) -> ErrorAnswer:
             return _refusal(404, message, code="request_not_found")
         case errors.IdempotencyKeyReusedError():
             return _refusal(422, message, code="idempotency_key_reused")
+        case errors.NoSuchJobError():
+            return _refusal(404, message, code="job_not_found")
         case errors.RequestTooLargeError():
             return _refusal(413, message, code="request_too_large")
         case errors.RequestTimeoutError():

@@ -8,8 +8,22 @@ import msgspec
 from msgspec import UNSET
 
 from calotype_adapters.openai.convert import FORMATS, to_usage
-from calotype_adapters.openai.types import CompletedEvent, EventPrefix, PartialImageEvent
-from calotype_provider.types import CallWarning, ImageModelCall, ImageModelResult, ImagePreview, ImageUsage
+from calotype_adapters.openai.types import (
+    CompletedEvent,
+    EventPrefix,
+    PartialImageEvent,
+    ProgressEvent,
+    QueuedEvent,
+)
+from calotype_provider.types import (
+    CallWarning,
+    ImageModelCall,
+    ImageModelResult,
+    ImagePreview,
+    ImageQueued,
+    ImageStep,
+    ImageUsage,
+)
 
 
 def to_partial_event(
@@ -32,6 +46,15 @@ def to_partial_event(
         quality=call.quality or "auto",
         output_format=FORMATS.get(preview.image.media_type, call.output_format),
     )
+
+
+def to_progress_event(told: ImageQueued | ImageStep, *, prefix: EventPrefix) -> QueuedEvent | ProgressEvent:
+    match told:
+        case ImageQueued(position=position, seconds=seconds):
+            waiting = UNSET if seconds is None else round(seconds, 1)
+            return QueuedEvent(type=f"{prefix}.queued", position=position, seconds=waiting)
+        case ImageStep(index=index, step=step, steps=steps):
+            return ProgressEvent(type=f"{prefix}.progress", image_index=index, step=step, steps=steps)
 
 
 def to_completed_event(

@@ -96,6 +96,8 @@ class ImageRequest(msgspec.Struct, frozen=True, kw_only=True):
     """More pictures, up to eight, after those of `image`."""
     control_image: ImageInputs | None = None
     """Edges or depth, for models that are led by them."""
+    progress: bool | None = None
+    """Events of the queue and of every step, in a stream."""
     strict: bool | None = None
     """Whatever would be a warning is refused."""
 
@@ -189,6 +191,28 @@ class PartialImageEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Always opaque."""
     output_format: OutputFormat
     """Of this very file."""
+
+
+class QueuedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The call waits for its turn. Ours: for those who ask for `progress`."""
+
+    type: str
+    position: int
+    """So many are before it."""
+    seconds: float | UnsetType = UNSET
+    """About how long that takes."""
+
+
+class ProgressEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one picture of a stream is. Ours: for those who ask for `progress`."""
+
+    type: str
+    image_index: int
+    """Which of the call's pictures, from 0."""
+    step: int
+    """Denoising steps that are done."""
+    steps: int
+    """Of so many."""
 
 
 class CompletedEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,7 +82,7 @@ def _open(url: str) -> S3Store:
     except ImportError as error:
         raise ConfigError("files.bucket needs the extra 's3': pip install 'calotype[s3]'") from error
     try:
-        # Options of its client would hide those of the environment; its own time limits are 5 s to connect and 30 s in all.
+        # Options given to its client would hide the environment's. Its own limits are 5 s to connect and 30 s in all.
         return S3Store.from_url(
             url,
             retry_config={"max_retries": RETRIES_MAX, "retry_timeout": timedelta(seconds=RETRY_SECONDS_MAX)},

@@ -32,13 +32,13 @@ class DirectoryStore:
         return await self._in_thread(self._begin_now)
 
     async def put(self, picture: KeptPicture, data: bytes) -> None:
-        await self._in_thread(partial(_write, self._path, picture, data))
+        await self._in_thread(partial(_write, self._directory, picture, data))
 
     async def read(self, picture: KeptPicture, start: int, stop: int) -> bytes:
-        return await self._in_thread(partial(_read, self._path, picture, start, stop))
+        return await self._in_thread(partial(_read, self._directory.path, picture, start, stop))
 
     async def delete(self, pictures: Sequence[KeptPicture]) -> None:
-        await self._in_thread(partial(_delete, self._path, pictures))
+        await self._in_thread(partial(_delete, self._directory.path, pictures))
 
     async def own_url(self, picture: KeptPicture, *, seconds: int) -> str | None:
         return None
@@ -48,10 +48,10 @@ class DirectoryStore:
             await self._in_thread(self._held.release)
 
     @property
-    def _path(self) -> Path:
+    def _directory(self) -> HeldDirectory:
         if self._held is None:
             raise StorageError("the store of answers by URL has not begun")
-        return self._held.path
+        return self._held
 
     def _begin_now(self) -> list[KeptPicture]:
         self._held = self._held or self._take()
@@ -80,15 +80,17 @@ def _sweep(directory: Path) -> list[KeptPicture]:
     return left
 
 
-def _write(directory: Path, picture: KeptPicture, data: bytes) -> None:
+def _write(directory: HeldDirectory, picture: KeptPicture, data: bytes) -> None:
     """Under another name until it is whole and on the disk: whatever ends us half-way leaves no broken picture."""
-    part = directory / (picture.key + PART)
+    part = directory.path / (picture.key + PART)
     try:
         with open(part, "xb", opener=_open_private) as file:  # Path.open has no opener
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(directory / picture.key)
+            # What nobody can open after us need not outlive the machine.
+            if not directory.is_temporary:
+                file.flush()
+                os.fsync(file.fileno())
+        part.rename(directory.path / picture.key)
     except OSError:
         part.unlink(missing_ok=True)
         raise

@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from types import TracebackType
 
@@ -77,6 +77,8 @@ class FileStore:
         self._beginning = asyncio.Lock()
         self._sweeping = asyncio.Lock()
         self._sweeper: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+        """There is something new whose time will be over."""
 
     @property
     def bytes_free(self) -> int:
@@ -116,7 +118,7 @@ class FileStore:
             raise _no_such_file()
         return picture
 
-    async def read(self, picture: KeptPicture, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, picture: KeptPicture, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Bytes `start` to `stop`, in pieces. Raises NoSuchFileError, StorageError."""
         self._readers[picture.name] += 1
         try:
@@ -136,9 +138,10 @@ class FileStore:
             await self._delete_due(self._clock())
 
     async def aclose(self) -> None:
-        if self._sweeper:
-            self._sweeper.cancel()
-        await asyncio.gather(*self._puts, return_exceptions=True)
+        sweepers = [self._sweeper] if self._sweeper else []
+        for sweeper in sweepers:
+            sweeper.cancel()
+        await asyncio.gather(*sweepers, *self._puts, return_exceptions=True)
         await self._pictures.aclose()
         self._executor.shutdown(wait=False)
 
@@ -149,7 +152,10 @@ class FileStore:
                 await self.sweep()
             due = self._room.next_due
             seconds = SWEEP_SECONDS_MAX if due is None else due - self._clock()
-            await asyncio.sleep(min(max(seconds, SWEEP_SECONDS_MIN), SWEEP_SECONDS_MAX))
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(max(seconds, SWEEP_SECONDS_MIN), SWEEP_SECONDS_MAX)):
+                    await self._woken.wait()
 
     async def _begin(self) -> None:
         async with self._beginning:
@@ -200,6 +206,7 @@ class FileStore:
             )
             await self._pictures.put(picture, data)
             self._room.add(picture)
+            self._woken.set()
         finally:
             self._room.bytes_promised -= promised
         url = await self._pictures.own_url(picture, seconds=math.ceil(picture.expires - self._clock()))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import Request, post
@@ -20,14 +21,32 @@ from calotype_adapters.openai.types import (
     ImageRequest,
     ImageVariationRequest,
 )
-from calotype_provider.errors import InvalidCallError, MalformedRequestError
-from calotype_provider.types import Caller, CallWarning, ImageEvent, ImageModelCall, ImagePreview
+from calotype_provider.errors import (
+    CallerLeftError,
+    CalotypeError,
+    EngineError,
+    InvalidCallError,
+    MalformedRequestError,
+)
+from calotype_provider.types import (
+    Caller,
+    CallWarning,
+    ImageEvent,
+    ImageModelCall,
+    ImagePreview,
+    ImageQueued,
+    ImageStep,
+)
 from calotype_runtime.error_answers import answer_for
 from calotype_runtime.event_stream import Encode, EventStream, Work, event
-from calotype_runtime.image_answers import encode_answer, encode_completed, encode_partial
+from calotype_runtime.image_answers import encode_answer, encode_completed, encode_partial, encode_progress
 from calotype_runtime.image_runtime import Delivery, ImageRuntime, Painting, TellOfCall
-from calotype_runtime.json_answer import JsonAnswer
+from calotype_runtime.late_answer import LateAnswer
 from calotype_runtime.leaving import while_caller_waits
+from calotype_runtime.preferences import Preferences, read_preferences
+from calotype_runtime.repeats import Asked
+from calotype_runtime.request_digest import request_digest
+from calotype_runtime.request_log import RequestRecord
 
 STRICT_HEADER = "X-Calotype-Strict"
 
@@ -59,22 +78,87 @@ async def _answer(
     record = request.state.record
     origin = _origin(request, runtime)
     strict = _asks_strict(request.headers)
+    preferences = read_preferences(request.headers)
     data, unknown = await runtime.bodies.read(request, into)
     call, warnings = to_call(data, caller=Caller(record.caller, record.request_id), unknown=unknown, strict=strict)
+    asked = await _asked(request, runtime, data, call, preferences)
 
     async def paint(tell: TellOfCall | None = None) -> Painting:
-        painting = await runtime.paint(data.model, call, delivery=_delivery(data), record=record, tell=tell)
-        record.warnings = [warning.feature for warning in (*warnings, *painting.result.warnings)]
+        work = partial(
+            runtime.paint,
+            data.model,
+            call,
+            delivery=_delivery(data),
+            record=record,
+            tell=tell,
+            wait_seconds_max=preferences.wait_seconds,
+        )
+        painting = await runtime.repeats.answer(asked, work)
+        record.note_result(painting.result, warnings=(*warnings, *painting.result.warnings))
         return painting
 
+    async def paint_whole() -> list[bytes]:
+        painting = await paint()
+        with_base64 = data.response_format != "url"
+        return await runtime.in_codec(
+            partial(encode_answer, painting, warnings=warnings, origin=origin, with_base64=with_base64)
+        )
+
     if data.stream:
-        return await _stream(request, runtime, partial(_send_events, paint, prefix, warnings, origin))
-    painting = await while_caller_waits(request.receive, paint())
-    with_base64 = data.response_format != "url"
-    pieces = await runtime.in_codec(
-        partial(encode_answer, painting, warnings=warnings, origin=origin, with_base64=with_base64)
+        events = partial(_send_events, paint, prefix, warnings, origin, with_progress=bool(data.progress))
+        return await _stream(request, runtime, events)
+    return await _whole(request, runtime, asked, paint_whole())
+
+
+async def _asked(
+    request: AnyRequest, runtime: ImageRuntime, data: ImageRequest, call: ImageModelCall, preferences: Preferences
+) -> Asked:
+    """What tells whether this request repeats another."""
+    record, came = request.state.record, time.monotonic()
+    digest = partial(request_digest, request.url.path, data)
+    # Whoever needs no key is told apart by address.
+    address = request.client.host if request.client and not runtime.settings.keys else ""
+    return Asked(
+        caller=f"{record.caller} {address}",
+        body=await runtime.in_codec(digest) if call.images or call.mask or call.control_image else digest(),
+        key=preferences.idempotency_key,
+        keep=preferences.keep,
+        has_seed=call.seed is not None,
+        retry_count=preferences.retry_count or 0,
+        asks_again=lambda: preferences.asks_again(time.monotonic() - came),
     )
-    return JsonAnswer(pieces)
+
+
+async def _whole(
+    request: AnyRequest, runtime: ImageRuntime, asked: Asked, work: Coroutine[Any, Any, list[bytes]]
+) -> LateAnswer:
+    record = request.state.record
+
+    def tell_late(error: Exception) -> None:
+        told = answer_for(error, record).body.error.message
+        if not isinstance(error, CallerLeftError):
+            final = isinstance(error, CalotypeError) and not error.is_retryable
+            # The next attempt is told for good: it would come too late again.
+            runtime.repeats.keep_failure(asked, cast(CalotypeError, error) if final else EngineError(told))
+
+    answer = LateAnswer(
+        work,
+        headers=lambda: _queue_headers(record),
+        tell_late=tell_late,
+        begin_seconds_max=runtime.settings.answer_begin_seconds_max,
+    )
+    await while_caller_waits(request.receive, answer.begin())
+    return answer
+
+
+def _queue_headers(record: RequestRecord) -> dict[str, str]:
+    """Where the call stood when it came. Nothing for one that joined another."""
+    if record.queue_position is None or record.queue_seconds is None:
+        return {}
+    return {
+        "x-calotype-queue-position": str(record.queue_position),
+        "x-calotype-queue-seconds": f"{record.queue_seconds:g}",
+    }
 
 
 async def _stream(request: AnyRequest, runtime: ImageRuntime, work: Work) -> EventStream:
@@ -94,13 +178,18 @@ async def _send_events(
     warnings: tuple[CallWarning, ...],
     origin: str,
     send: Callable[[Encode], None],
+    *,
+    with_progress: bool,
 ) -> None:
     shown = Counter[int]()
 
     def tell(call: ImageModelCall, told: ImageEvent) -> None:
-        if isinstance(told, ImagePreview):
-            send(partial(encode_partial, told, call=call, prefix=prefix, partial_image_index=shown[told.index]))
-            shown[told.index] += 1
+        match told:
+            case ImagePreview(index=index):
+                send(partial(encode_partial, told, call=call, prefix=prefix, partial_image_index=shown[index]))
+                shown[index] += 1
+            case ImageQueued() | ImageStep() if with_progress:
+                send(partial(encode_progress, told, prefix=prefix))
 
     painting = await paint(tell)
     for index in range(len(painting.result.images)):

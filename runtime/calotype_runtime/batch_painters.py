@@ -1,0 +1,170 @@
+"""Who paints the lines of a batch: the engine here, or a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+import pybase64
+
+from calotype_provider.catalog import KNOWN_MODELS
+from calotype_provider.errors import APICallError, CalotypeError, ConfigError, NoImageGeneratedError
+from calotype_provider.remote.http import HttpClient
+from calotype_provider.types import CallWarning
+from calotype_runtime.assembly import Assembly
+from calotype_runtime.batch_lines import BatchLine
+from calotype_runtime.config import FileSettings, JobSettings, Settings, model_folders
+from calotype_runtime.generate_image import DRAWN_SEED_BITS, fit
+from calotype_runtime.request_log import new_record
+
+TRIES_MAX = 8
+UNREACHED_TRIES_MAX = 3
+PAUSE_SECONDS_MAX = 30.0
+"""Before another try; it doubles from one second on."""
+
+
+class Painted(msgspec.Struct, frozen=True, kw_only=True):
+    """One picture of a line."""
+
+    data: bytes
+    seed: int | None
+    size: str
+    model: str
+    warnings: tuple[CallWarning, ...]
+
+
+class BatchStoppedError(CalotypeError):
+    """Not this line's failure: nobody is there who could paint the others. They are left for the next run."""
+
+
+class Painter(Protocol):
+    def fit(self, line: BatchLine) -> BatchLine:
+        """The line with its seed drawn. Raises CalotypeError for what cannot be painted."""
+
+    async def begin(self) -> None: ...
+
+    async def paint(self, line: BatchLine) -> Sequence[Painted]:
+        """Raises BatchStoppedError, or another CalotypeError that is about this line."""
+
+    async def aclose(self) -> None: ...
+
+
+class LocalPainter:
+    def __init__(self, settings: Settings, model_ids: Collection[str]) -> None:
+        """Loads nothing yet. Raises ConfigError."""
+        self._assembly = _assembly(settings, model_ids)
+        self._runtime = self._assembly.runtime
+
+    def fit(self, line: BatchLine) -> BatchLine:
+        return with_seed(line, fit(self._runtime.image_model(line.model_id), line.call).call.seed)
+
+    async def begin(self) -> None:
+        self._assembly.engine.start()
+
+    async def paint(self, line: BatchLine) -> Sequence[Painted]:
+        record = new_record(method="BATCH", path=f"/{line.number}", request_id=None)
+        painting = await self._runtime.paint(line.model_id, line.call, delivery="b64_json", record=record)
+        result = painting.result
+        warnings = (*line.warnings, *result.warnings)
+        return [
+            Painted(data=image.data, seed=image.seed, size=str(image.size), model=result.model_id, warnings=warnings)
+            for image in result.images
+        ]
+
+    async def aclose(self) -> None:
+        await self._runtime.aclose()
+
+
+class ServerPainter:
+    def __init__(self, server: str) -> None:
+        self._url = server.rstrip("/").removesuffix("/v1") + "/v1/images/generations"
+        key = os.environ.get("CALOTYPE_API_KEY")
+        self._client = HttpClient(headers={"authorization": f"Bearer {key}"} if key else None)
+
+    def fit(self, line: BatchLine) -> BatchLine:
+        """What its model can do is the server's to say, when it comes to the line."""
+        return line if line.call.seed is not None else with_seed(line, secrets.randbits(DRAWN_SEED_BITS))
+
+    async def begin(self) -> None:
+        await self._client.__aenter__()
+
+    async def paint(self, line: BatchLine) -> Sequence[Painted]:
+        body = {**line.fields, "seed": line.call.seed, "response_format": "b64_json"}
+        if line.model_id is not None:
+            body["model"] = line.model_id
+        answer = await self._ask_patiently(body)
+        return [
+            Painted(
+                data=_decoded(image.b64_json, self._url),
+                seed=image.seed,
+                size=answer.size,
+                model=answer.model,
+                warnings=answer.warnings,
+            )
+            for image in answer.data
+        ]
+
+    async def aclose(self) -> None:
+        await self._client.__aexit__(None, None, None)
+
+    async def _ask_patiently(self, body: Mapping[str, object]) -> _Answer:
+        tries = 0
+        while True:
+            try:
+                return await self._client.post_json(self._url, body, answer=_Answer)
+            except APICallError as error:
+                tries += 1
+                is_gone = error.status_code is None and not isinstance(error.__cause__, TimeoutError)
+                if is_gone and tries >= UNREACHED_TRIES_MAX:
+                    raise BatchStoppedError(str(error)) from error
+                if not error.is_retryable or tries >= TRIES_MAX:
+                    raise
+            await asyncio.sleep(min(2.0 ** (tries - 1), PAUSE_SECONDS_MAX))
+
+
+def with_seed(line: BatchLine, seed: int | None) -> BatchLine:
+    return msgspec.structs.replace(line, call=msgspec.structs.replace(line.call, seed=seed))
+
+
+def _assembly(settings: Settings, model_ids: Collection[str]) -> Assembly:
+    """Only what paints is loaded: the models that are named, and the default one where it stands in for some."""
+    folders = {name.casefold(): (name, folder) for name, folder in model_folders(settings).items()}
+    wanted = {model_id.casefold() for model_id in model_ids}
+    if settings.demo and wanted & {known.model_id.casefold() for known in KNOWN_MODELS}:
+        wanted.add(settings.default_model.casefold())
+    chosen = dict(folders[model_id] for model_id in sorted(wanted) if model_id in folders)
+    # What only a server keeps is not opened: one may be running.
+    settings = msgspec.structs.replace(settings, files=FileSettings(), jobs=JobSettings())
+    own = settings.default_model.casefold()
+    if own not in wanted:
+        # An assembly wants a default model that is there: one of those which paint anyway.
+        for default in (*chosen, *model_ids):
+            with contextlib.suppress(ConfigError):
+                return Assembly(msgspec.structs.replace(settings, default_model=default), folders=chosen)
+    return Assembly(settings, folders=chosen | dict(filter(None, [folders.get(own)])))
+
+
+def _decoded(text: str, url: str) -> bytes:
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise NoImageGeneratedError(f"{url} answered with a picture that is not base64") from error
+
+
+class _AnswerImage(msgspec.Struct):
+    b64_json: str
+    seed: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    """What is read of the answer; another server of this wire may leave the rest out."""
+
+    data: tuple[_AnswerImage, ...]
+    size: str = "unknown size"
+    model: str = "the server's model"
+    warnings: tuple[CallWarning, ...] = ()
