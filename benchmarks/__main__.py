@@ -1,7 +1,7 @@
 """make bench: every benchmark, one after the other."""
 
-from benchmarks import burst, door, encoding, hub_overhead, scheduling, start
+from benchmarks import burst, door, encoding, hub_overhead, loop, scheduling, start
 
-for benchmark in (start, door, scheduling, hub_overhead, burst, encoding):
+for benchmark in (start, door, scheduling, hub_overhead, burst, encoding, loop):
     benchmark.main()
     print()

@@ -8,7 +8,7 @@ from litestar.di import Provide
 from calotype_runtime.door import Door
 from calotype_runtime.error_answers import EXCEPTION_HANDLERS
 from calotype_runtime.image_runtime import ImageRuntime
-from calotype_runtime.routes import documents, engine, files, health, images, models
+from calotype_runtime.routes import documents, engine, files, health, images, jobs, models
 
 ROUTES = (
     images.create_images,
@@ -16,6 +16,9 @@ ROUTES = (
     images.vary_image,
     models.list_models,
     models.get_model,
+    jobs.get_job,
+    jobs.cancel_job,
+    jobs.follow_job,
     engine.get_engine,
     files.get_file,
     health.health,
@@ -25,12 +28,12 @@ ROUTES = (
 
 
 def create_app(runtime: ImageRuntime) -> Door:
-    """The ASGI app. The runtime is closed with it."""
+    """The ASGI app. The runtime is started and closed with it."""
     app = Litestar(
         route_handlers=ROUTES,
         dependencies={"runtime": Provide(lambda: runtime, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
-        on_startup=[runtime.store.start],
+        on_startup=[runtime.store.start, runtime.start],
         on_shutdown=[runtime.aclose],
         # Bodies are bounded where they are read, with an error that names the bound.
         request_max_body_size=None,

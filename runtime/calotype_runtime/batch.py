@@ -91,9 +91,11 @@ def _new_rows(line: BatchLine) -> Iterator[ManifestRow]:
 async def _paint_all(lines: Sequence[BatchLine], painter: Painter, manifest: Manifest, *, at_once: int) -> None:
     """Several lines at a time, so that the engine has steps to merge."""
     waiting = iter(lines)
+    console = Console(stderr=True)
     with Progress(
         TextColumn("painting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]}", style="red"), console=Console(stderr=True), transient=True,
+        TextColumn("{task.fields[failed]}", style="red"),
+        console=console, transient=True, disable=not console.is_terminal,
     ) as progress:  # fmt: skip
         bar = progress.add_task("", total=len(lines), failed="")
         failed = 0

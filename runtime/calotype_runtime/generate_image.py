@@ -51,10 +51,11 @@ async def generate_image(
     Raises errors of `calotype_provider.errors`; cancelling stops the work.
     """
     call = fitted.call
-    # A model that cannot say counts a second an image: only the proportion between callers matters.
-    cost_seconds = model.estimate_seconds(call) if isinstance(model, EstimatesSeconds) else float(call.n)
     slot = queue.slot(
-        caller=call.caller.name, cost_seconds=cost_seconds, wait_seconds_max=wait_seconds_max, placed=placed
+        caller=call.caller.name,
+        cost_seconds=estimate_seconds(model, call),
+        wait_seconds_max=wait_seconds_max,
+        placed=placed,
     )
     async with slot as wait_seconds:
         if admitted:
@@ -63,6 +64,12 @@ async def generate_image(
     result = merge(results, asked=call, warnings=fitted.warnings)
     refuse_when_strict(call, result.warnings)
     return result
+
+
+def estimate_seconds(model: ImageModel, call: ImageModelCall) -> float:
+    """About how long a fitted call will hold its device."""
+    # A model that cannot say counts a second an image: only the proportion between callers matters.
+    return model.estimate_seconds(call) if isinstance(model, EstimatesSeconds) else float(call.n)
 
 
 def fit(model: ImageModel, call: ImageModelCall) -> FittedCall:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 import msgspec
@@ -21,7 +22,9 @@ from calotype_adapters.openai.types import (
 )
 from calotype_provider.types import CallWarning, ImageModelCall, ImagePreview, ImageQueued, ImageStep
 from calotype_runtime.event_stream import event
-from calotype_runtime.image_runtime import Painting
+
+if TYPE_CHECKING:
+    from calotype_runtime.image_runtime import Painting
 
 
 def encode_answer(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
@@ -31,8 +32,13 @@ from calotype_runtime.bytes_held import BytesHeld
 from calotype_runtime.config import Settings
 from calotype_runtime.file_store.from_settings import open_file_store
 from calotype_runtime.file_store.store import FileStore, Reservation
-from calotype_runtime.generate_image import fit, generate_image
+from calotype_runtime.generate_image import estimate_seconds, fit, generate_image
 from calotype_runtime.image_inputs import PictureReader
+from calotype_runtime.jobs.job_runner import JobRunner
+from calotype_runtime.jobs.job_store import JobStore
+from calotype_runtime.jobs.job_work import JobWork
+from calotype_runtime.jobs.paint_job import paint_job
+from calotype_runtime.jobs.snapshots import Snapshot
 from calotype_runtime.queue import AdmissionQueue, Place
 from calotype_runtime.repeats import ANSWER_SECONDS_MAX, Repeats
 from calotype_runtime.request_body import BodyReader
@@ -52,6 +58,12 @@ STORE_SHARE_FOR_URL = 0.25
 """Kept for callers who ask for URLs: the others get base64 too, and would fill the store without noticing."""
 
 NO_URL = CallWarning("other", "url", "the store of answers by URL is full, or fails: this answer has b64_json alone")
+
+JSON_BYTES_PER_PICTURE_MAX = 2048
+"""What an answer says of a picture besides its base64."""
+
+ACCEPTED_BYTES = 1024
+"""About what is remembered of a job that was accepted, for callers who ask again."""
 
 Delivery = Literal["url", "b64_json"]
 
@@ -97,6 +109,20 @@ class ImageRuntime:
         self.repeats = Repeats[Painting](
             _bytes_of_painting, seconds_max=min(ANSWER_SECONDS_MAX, settings.files.ttl_seconds)
         )
+        jobs = settings.jobs
+        self.jobs = JobRunner(
+            jobs,
+            JobStore(
+                None if jobs.directory is None else Path(jobs.directory).expanduser(),
+                bytes_max=jobs.bytes_max,
+                ttl_seconds=jobs.ttl_seconds,
+            ),
+            paint=partial(paint_job, self),
+            busy_seconds=self.queue.wait_seconds_estimate,
+        )
+        self.accepted = Repeats[Snapshot](
+            lambda _: ACCEPTED_BYTES, seconds_max=min(ANSWER_SECONDS_MAX, jobs.ttl_seconds)
+        )
         self.pictures = PictureReader(settings.pictures, executor=self.codec)
         self._pictures_held = BytesHeld(
             bytes_max=max(PICTURES_HELD_BYTES_MAX, 4 * settings.pictures.request_bytes_max),
@@ -134,6 +160,56 @@ class ImageRuntime:
         the call as it was fitted. Raises StorageFullError, and DeadlineError for a wait over `wait_seconds_max`, before
         any work is done.
         """
+        async with self._fitted(model_id, call, record) as (model, fitted):
+            return await self._paint_fitted(
+                model, fitted, delivery=delivery, record=record, tell=tell, wait_seconds_max=wait_seconds_max
+            )
+
+    async def accept(
+        self,
+        model_id: str | None,
+        call: ImageModelCall,
+        *,
+        delivery: Delivery | None,
+        origin: str,
+        warnings: tuple[CallWarning, ...],
+        record: RequestRecord,
+    ) -> Snapshot:
+        """Fit the call, fetch its pictures, and keep it as a job that is painted later: see `JobRunner.accept`."""
+        async with self._fitted(model_id, call, record) as (model, fitted):
+            work = JobWork(
+                model_id=model.card.model_id, fitted=fitted, delivery=delivery, origin=origin, warnings=warnings
+            )
+            return await self.jobs.accept(
+                work,
+                cost_seconds=estimate_seconds(model, fitted.call),
+                result_bytes_max=_answer_bytes_max(fitted.call, delivery),
+            )
+
+    async def paint_fitted(
+        self,
+        model_id: str,
+        fitted: FittedCall,
+        *,
+        delivery: Delivery | None,
+        record: RequestRecord,
+        tell: TellOfCall,
+        admitted: Callable[[], None],
+    ) -> Painting:
+        """The rest of `paint`, for a call that was fitted before; `admitted` is told when its turn has come."""
+        model = self.image_model(model_id)
+        record.model = model.card.model_id
+        with self._pictures_held.hold(_picture_bytes(fitted.call)):
+            record.note_call(fitted.call, with_prompt=self.settings.log_prompts)
+            return await self._paint_fitted(
+                model, fitted, delivery=delivery, record=record, tell=tell, wait_seconds_max=None, admitted=admitted
+            )
+
+    @asynccontextmanager
+    async def _fitted(
+        self, model_id: str | None, call: ImageModelCall, record: RequestRecord
+    ) -> AsyncIterator[tuple[ImageModel, FittedCall]]:
+        """The model, and the call with its pictures as files, which are held meanwhile."""
         model = self.image_model(model_id)
         record.model = model.card.model_id
         # Before anything is fetched: what is refused whatever the pictures are.
@@ -145,9 +221,7 @@ class ImageRuntime:
                 # Their sizes are known now: that of the painting may follow them.
                 fitted = fit(model, resolved)
             record.note_call(fitted.call, with_prompt=self.settings.log_prompts)
-            return await self._paint_fitted(
-                model, fitted, delivery=delivery, record=record, tell=tell, wait_seconds_max=wait_seconds_max
-            )
+            yield model, fitted
 
     async def _paint_fitted(
         self,
@@ -158,6 +232,7 @@ class ImageRuntime:
         record: RequestRecord,
         tell: TellOfCall | None,
         wait_seconds_max: float | None,
+        admitted: Callable[[], None] | None = None,
     ) -> Painting:
         reservation = await self._reserve(fitted.call, delivery)
         if reservation is None and delivery is None:
@@ -169,7 +244,7 @@ class ImageRuntime:
                 fitted,
                 queue=self.queue,
                 placed=partial(_place, record, tell and partial(tell, fitted.call)),
-                admitted=record.note_admission,
+                admitted=partial(_admit, record, admitted),
                 tell=tell and partial(tell, fitted.call),
                 wait_seconds_max=wait_seconds_max,
             )
@@ -187,7 +262,13 @@ class ImageRuntime:
         """Run what would hold the event loop in one of the codec's threads."""
         return await asyncio.get_running_loop().run_in_executor(self.codec, work)
 
+    async def start(self) -> None:
+        """Begin what nobody waits for."""
+        await self.jobs.start()
+
     async def aclose(self) -> None:
+        # First: what is cut short by the end of the rest would count as failed.
+        await self.jobs.aclose()
         await self.repeats.aclose()
         await self.registry.aclose()
         await self.pictures.aclose()
@@ -196,10 +277,9 @@ class ImageRuntime:
         self.codec.shutdown(wait=False, cancel_futures=True)
 
     async def _reserve(self, call: ImageModelCall, delivery: Delivery | None) -> Reservation | None:
-        assert call.size is not None, "a fitted call has a size"
         if delivery == "b64_json":
             return None
-        bytes_needed = call.n * (call.size.pixels * FILE_BYTES_PER_PIXEL_MAX + FILE_BYTES_BESIDE_PIXELS_MAX)
+        bytes_needed = _file_bytes_max(call)
         leaving = self._store_bytes_for_url if delivery is None else 0
         try:
             return await self.store.reserve(bytes_needed, files=call.n, leaving=leaving)
@@ -224,6 +304,24 @@ def _place(record: RequestRecord, tell: Callable[[ImageEvent], None] | None, pla
     record.note_place(place.position, place.seconds)
     if tell and place.seconds:
         tell(ImageQueued(place.position, place.seconds))
+
+
+def _admit(record: RequestRecord, admitted: Callable[[], None] | None, wait_seconds: float) -> None:
+    record.note_admission(wait_seconds)
+    if admitted:
+        admitted()
+
+
+def _file_bytes_max(call: ImageModelCall) -> int:
+    """Of all pictures of a fitted call."""
+    assert call.size is not None, "a fitted call has a size"
+    return call.n * (call.size.pixels * FILE_BYTES_PER_PIXEL_MAX + FILE_BYTES_BESIDE_PIXELS_MAX)
+
+
+def _answer_bytes_max(call: ImageModelCall, delivery: Delivery | None) -> int:
+    """Of the answer in JSON."""
+    base64 = 0 if delivery == "url" else _file_bytes_max(call) * 4 // 3
+    return base64 + (call.n + 1) * JSON_BYTES_PER_PICTURE_MAX
 
 
 def _bytes_of_painting(painting: Painting) -> int:

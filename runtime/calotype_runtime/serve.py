@@ -37,6 +37,8 @@ def serve(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> int:
     assembly = Assembly(settings)
+    # Before anything listens: a directory that cannot be used is told in one line.
+    await assembly.runtime.jobs.open()
     server = CalotypeServer(settings, assembly)
     await server.serve(sockets=[_listening_socket(settings)])
     return 0 if server.started else 1

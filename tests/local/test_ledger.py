@@ -130,3 +130,12 @@ async def test_after_a_crash_those_who_join_find_it_queued() -> None:
     assert await anext(ledger.resume(request.request_id)) == Started(request.request_id)
     ledger.start_over()
     assert await anext(ledger.resume(request.request_id)) == Queued(request.request_id, 0)
+
+
+def test_the_price_of_a_models_first_picture_is_known_from_its_loading() -> None:
+    ledger, warm_up = Ledger(requests_max=9), sized(64, steps=2)
+    ledger.expect(LoadModel(model_id=FLUX, folder="/nowhere", warm_up=warm_up))
+    ledger.take(Priced(warm_up.request_id, 4.0))
+    assert ledger.paces.estimate_seconds(sized(64, steps=10)) == pytest.approx(20.0)
+    ledger.take(Priced("nobody's", 4000.0))
+    assert ledger.paces.estimate_seconds(sized(64, steps=10)) == pytest.approx(20.0)

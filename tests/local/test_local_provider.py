@@ -232,3 +232,16 @@ async def test_guidance_goes_where_the_card_says(folders: dict[str, Path]) -> No
 
 
 CALL = ImageModelCall(prompt="a red fox", seed=7)
+
+
+async def test_what_a_picture_costs_is_known_once_its_model_is_loaded(folders: dict[str, Path]) -> None:
+    engine = SubprocessEngine(EngineSettings(threads=1))
+    provider = LocalProvider({TINTYPE: folders[TINTYPE]}, engine, stop_seconds_max=0)
+    model = provider.image_model(TINTYPE)
+    guess = model.estimate_seconds(fitted(model, steps=20))
+    engine.start()
+    await engine.ready(TINTYPE)
+    known = model.estimate_seconds(fitted(model, steps=20))
+    assert known != guess
+    assert model.estimate_seconds(fitted(model, steps=40)) == pytest.approx(2 * known)
+    await provider.aclose()

@@ -200,23 +200,15 @@ def test_only_what_is_missing_damaged_or_changed_is_painted_again(tmp_path: Path
 
 
 @pytest.mark.parametrize("where", ["here", "server"])
-def test_a_line_that_fails_stops_no_other(tmp_path: Path, acme: dict[str, str], where: str) -> None:
-    write(
-        tmp_path,
-        {"prompt": "a", "model": "acme/breaks-late", "id": "broken"},
-        {"prompt": "b", "model": "acme/brush", "id": "whole"},
-    )
-    if where == "here":
-        status, said = run(tmp_path, environment=acme)
-    else:
-        with ServerProcess(environment=acme) as server:
-            status, said = run(tmp_path, "--server", f"{server.url}/v1")
+def test_a_line_that_fails_stops_no_other(server: ServerProcess, tmp_path: Path, where: str) -> None:
+    write(tmp_path, wish("a", id="broken", image="data:image/png;base64,AAAA"), wish("b", id="whole"))
+    status, said = run(tmp_path, *(("--server", f"{server.url}/v1") if where == "server" else ()))
     assert status == 1
-    assert "line 1" in said
+    assert said.startswith("line 1, broken.png: ")
     broken, whole = manifest(tmp_path)
-    assert "the film tore" in broken["error"]["message"]
+    assert "image" in broken["error"]["message"]
     assert "sha256" not in broken
-    assert whole["model"] == "acme/brush"
+    assert whole["model"] == "calotype/tintype"
     assert set(pictures(tmp_path)) == {"whole.png"}
 
 

@@ -316,3 +316,26 @@ def test_a_request_leaves_one_record_without_its_prompt(server: ServerProcess) -
     assert (record["status"], record["caller"], record["warnings"]) == (200, "anonymous", ["size"])
     assert record["milliseconds"] > 0
     assert "secret" not in "".join(server.stderr)
+
+
+def test_a_recorded_request_of_a_typescript_sdk_is_answered_as_it_expects(server: ServerProcess) -> None:
+    # Its client writes camelCase, adds a query of its own, and sends what it does not know as null.
+    recorded = {
+        "model": "black-forest-labs/FLUX.1-schnell",
+        "prompt": "a red fox",
+        "aspectRatio": "16:9",
+        "numInferenceSteps": 4,
+        "outputFormat": "webp",
+        "negativePrompt": None,
+        "promptStrength": None,
+        "inputImages": None,
+        "responseFormat": "b64_json",
+        "seed": 0,
+    }
+    status, answer = server.post(
+        "/v1/images/generations?environment=production", recorded, user_agent="runcrate-sdk-typescript/0.5.0"
+    )
+    assert status == 200
+    assert (answer["size"], answer["output_format"]) == ("176x96", "webp")
+    assert [item["seed"] for item in answer["data"]] == [0]
+    assert {warning["feature"] for warning in answer["warnings"]} == {"aspect_ratio", "model"}

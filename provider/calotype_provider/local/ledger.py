@@ -163,6 +163,8 @@ class Ledger:
                 self._on_device = frozenset(request_ids)
             case DeviceStats():
                 self.device = event
+            case Priced(request_id=request_id, seconds=seconds):
+                self._learn_price(request_id, seconds)
             case _:
                 self._deliver(event)
         self.notify()
@@ -206,8 +208,6 @@ class Ledger:
                 self._on_device = frozenset((event.request_id,))
                 request.started = True
                 request.mailbox.put(event)
-            case Priced(seconds=seconds):
-                self.paces.learn(request.paint, seconds)
             case Step(step=step, steps=steps):
                 request.share_left = 1.0 - step / max(1, steps)
                 request.mailbox.put(event)
@@ -231,6 +231,15 @@ class Ledger:
     def _seconds_left(self) -> float:
         requests = self._requests.values()
         return sum(request.share_left * self.paces.estimate_seconds(request.paint) for request in requests)
+
+    def _learn_price(self, request_id: str, seconds: float) -> None:
+        """Of a picture, or of what a model painted when it was loaded."""
+        request = self._requests.get(request_id)
+        warm_ups = (load.warm_up for load in self._loads.values() if load.warm_up is not None)
+        warm_up = next((paint for paint in warm_ups if paint.request_id == request_id), None)
+        paint = request.paint if request else warm_up
+        if paint is not None:
+            self.paces.learn(paint, seconds)
 
     def _learn_warm_up(self, model_id: str) -> None:
         load = self._loads.get(model_id)

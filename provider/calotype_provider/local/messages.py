@@ -212,8 +212,8 @@ class DeviceStats(msgspec.Struct, frozen=True, kw_only=True, tag="device_stats")
     """Prompts that were encoded."""
 
 
-PaintEvent = Started | Priced | Step | Preview | Painted | Failed | Cancelled
-Event = WorkerReady | ModelLoading | ModelLoaded | ModelFailed | Forward | DeviceStats | PaintEvent
+PaintEvent = Started | Step | Preview | Painted | Failed | Cancelled
+Event = WorkerReady | ModelLoading | ModelLoaded | ModelFailed | Forward | Priced | DeviceStats | PaintEvent
 
 
 def unread_words(tokens: int) -> str:

@@ -49,7 +49,7 @@ class Painter:
         self._running: dict[str, Paint] = {}
         self._on_device: set[str] = set()
         """Those that have begun: the others hold no memory there."""
-        self._announced: set[str] = set()
+        self._announced: dict[str, StepRequest] = {}
         self._warming_up = False
         self._stats_sent = 0.0
 
@@ -124,6 +124,9 @@ class Painter:
             # Others that are being painted go on meanwhile.
             self._hub.run_step()
         self._warming_up = False
+        if paint.request_id in self._announced:
+            # Only now does the table know; the first callers are told apart by it already.
+            self._price(self._announced[paint.request_id])
         self._forget_picture(paint.request_id)
         if listener.error is not None:
             raise listener.error
@@ -162,18 +165,22 @@ class Painter:
     def _forget_picture(self, request_id: str) -> None:
         self._running.pop(request_id, None)
         self._on_device.discard(request_id)
-        self._announced.discard(request_id)
+        self._announced.pop(request_id, None)
         self._scheduler.remove(request_id)
 
     def _announce(self, call: WaitingCall, now: float) -> None:
         """Tell the scheduler of a picture when its first call waits: only then is known what its calls cost."""
         if call.request_id in self._announced:
             return
-        self._announced.add(call.request_id)
-        shape, calls = _shape(call), calls_per_step(self._running[call.request_id]) * max(1, call.steps_left)
-        self._scheduler.add(StepRequest(request_id=call.request_id, shape=shape, calls=calls), now)
-        if self._costs.knows(call.model_id):
-            self._outbox.send(Priced(call.request_id, calls * self._costs.seconds(shape)))
+        calls = calls_per_step(self._running[call.request_id]) * max(1, call.steps_left)
+        announced = StepRequest(request_id=call.request_id, shape=_shape(call), calls=calls)
+        self._announced[call.request_id] = announced
+        self._scheduler.add(announced, now)
+        self._price(announced)
+
+    def _price(self, request: StepRequest) -> None:
+        if self._costs.knows(request.shape.model_id):
+            self._outbox.send(Priced(request.request_id, request.calls * self._costs.seconds(request.shape)))
 
     def _learn(self, calls: Sequence[WaitingCall], cost: ForwardCost) -> None:
         self._costs.measured(_shape(calls[0]), len(calls), seconds=cost.seconds, peak_bytes=cost.peak_bytes)

@@ -94,16 +94,18 @@ class FileStore:
         Raises StorageFullError when living pictures leave none, and StorageError when the store is out of order.
         """
         bytes_needed = max(bytes_needed, files * PICTURE_BYTES_COUNTED_MIN)
-        await self.sweep()
+        await self._begin()
+        if bytes_needed + leaving > self._room.bytes_free:
+            await self.sweep()
         if bytes_needed + leaving > self._room.bytes_free:
             raise self._full(bytes_needed)
         self._room.bytes_promised += bytes_needed
         return Reservation(self, bytes_needed)
 
     async def open(self, name: str, *, expires: str, signature: str) -> KeptPicture:
-        """Raises ForbiddenError for a URL that was not made here or was changed, FileExpiredError, NoSuchFileError.
+        """ForbiddenError is for a URL that was not made here or was changed, FileExpiredError for one that is over.
 
-        And StorageError.
+        Raises NoSuchFileError and StorageError too.
         """
         if not self._signer.is_genuine(name, expires, signature):
             # A plain name of nothing, without a signature, is no forgery.

@@ -35,7 +35,7 @@ async def paint_job(runtime: ImageRuntime, work: JobWork, live: LiveJob) -> byte
             tell=tell,
             admitted=lambda: live.begin(time.time()),
         )
-        record.warnings = [warning.feature for warning in (*work.warnings, *painting.result.warnings)]
+        record.note_result(painting.result, warnings=(*work.warnings, *painting.result.warnings))
         return await runtime.in_codec(partial(_encode, painting, work))
     except BaseException as error:
         record.error = type(error).__name__

@@ -41,12 +41,14 @@ from calotype_runtime.error_answers import answer_for
 from calotype_runtime.event_stream import Encode, EventStream, Work, event
 from calotype_runtime.image_answers import encode_answer, encode_completed, encode_partial, encode_progress
 from calotype_runtime.image_runtime import Delivery, ImageRuntime, Painting, TellOfCall
+from calotype_runtime.jobs.snapshots import Snapshot
 from calotype_runtime.late_answer import LateAnswer
 from calotype_runtime.leaving import while_caller_waits
 from calotype_runtime.preferences import Preferences, read_preferences
 from calotype_runtime.repeats import Asked
 from calotype_runtime.request_digest import request_digest
 from calotype_runtime.request_log import RequestRecord
+from calotype_runtime.routes.jobs import answer_accepted
 
 STRICT_HEADER = "X-Calotype-Strict"
 
@@ -80,8 +82,24 @@ async def _answer(
     strict = _asks_strict(request.headers)
     preferences = read_preferences(request.headers)
     data, unknown = await runtime.bodies.read(request, into)
+    previews = data.partial_images or 0
+    if preferences.respond_async:
+        # The job's own events take the place of the stream, and have its previews.
+        data = msgspec.structs.replace(data, stream=None, partial_images=None, progress=None)
     call, warnings = to_call(data, caller=Caller(record.caller, record.request_id), unknown=unknown, strict=strict)
     asked = await _asked(request, runtime, data, call, preferences)
+
+    if preferences.respond_async:
+        accept = partial(
+            runtime.accept,
+            data.model,
+            msgspec.structs.replace(call, partial_images=previews),
+            delivery=_delivery(data),
+            origin=origin,
+            warnings=warnings,
+            record=record,
+        )
+        return await _accepted(request, runtime, asked, accept)
 
     async def paint(tell: TellOfCall | None = None) -> Painting:
         work = partial(
@@ -108,6 +126,15 @@ async def _answer(
         events = partial(_send_events, paint, prefix, warnings, origin, with_progress=bool(data.progress))
         return await _stream(request, runtime, events)
     return await _whole(request, runtime, asked, paint_whole())
+
+
+async def _accepted(
+    request: AnyRequest, runtime: ImageRuntime, asked: Asked, accept: Callable[[], Coroutine[Any, Any, Snapshot]]
+) -> ASGIApp:
+    """Two jobs of one seed are two jobs: only a repeat is told of the one that there is, and how it stands by now."""
+    told = runtime.accepted.answer(msgspec.structs.replace(asked, has_seed=False), accept)
+    snapshot = await while_caller_waits(request.receive, told)
+    return answer_accepted(await runtime.jobs.get(snapshot.job.id, request.state.record.caller))
 
 
 async def _asked(

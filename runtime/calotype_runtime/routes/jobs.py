@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, delete, get
+from litestar import Request, delete, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
+from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from calotype_runtime.error_answers import answer_for
@@ -21,8 +22,6 @@ from calotype_runtime.jobs.job import encode_job, encode_job_event
 from calotype_runtime.jobs.snapshots import Snapshot
 from calotype_runtime.json_answer import JsonAnswer
 from calotype_runtime.leaving import while_caller_waits
-
-RESPOND_ASYNC = "respond-async"
 
 AnyRequest = Request[Any, Any, Any]
 Runtime = NamedDependency[ImageRuntime]
@@ -72,17 +71,11 @@ async def follow_job(request: AnyRequest, runtime: Runtime, job_id: FromPath[str
     return stream
 
 
-def asks_async(request: AnyRequest) -> bool:
-    """Whether the caller would rather ask later than wait (RFC 7240, section 4.1)."""
-    preferred = ",".join(request.headers.getall("prefer", [])).split(",")
-    return any(preference.partition(";")[0].strip().lower() == RESPOND_ASYNC for preference in preferred)
-
-
-def answer_accepted(snapshot: Snapshot) -> Response[bytes]:
+def answer_accepted(snapshot: Snapshot) -> ASGIApp:
     """202: the job is stored, and will be painted."""
     [data] = encode_job(snapshot.job)
-    headers = {"location": f"/v1/jobs/{snapshot.job.id}", "preference-applied": RESPOND_ASYNC}
-    return Response(data, status_code=202, headers=headers, media_type="application/json")
+    headers = {"location": f"/v1/jobs/{snapshot.job.id}", "preference-applied": "respond-async"}
+    return ASGIResponse(body=data, status_code=202, headers=headers, media_type="application/json")
 
 
 async def _answer(runtime: ImageRuntime, snapshot: Snapshot, *, with_preview: bool) -> ASGIApp:
@@ -96,6 +89,7 @@ def _told(snapshot: Snapshot, before: Snapshot | None) -> Encode:
     """An event is named for what is new in it; a preview is in the one that it is new in."""
     state = snapshot.job.state
     preview = None if before is not None and snapshot.preview is before.preview else snapshot.preview
+    name: str
     if before is None or before.job.state != state:
         name = state
     elif preview is not None:
