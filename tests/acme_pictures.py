@@ -71,13 +71,16 @@ class Slow(Brush):
 
     painted = itertools.count(1)
 
-    def __init__(self, name: str, *, seconds: float, error: Exception | None = None) -> None:
+    def __init__(
+        self, name: str, *, seconds: float, told_seconds: float | None = None, error: Exception | None = None
+    ) -> None:
         self.card = ModelCard(model_id=f"acme/{name}", default_size=SIZE, sizes=(SIZE,))
         self._seconds = seconds
+        self._told_seconds = seconds if told_seconds is None else told_seconds
         self._error = error
 
     def estimate_seconds(self, call: ImageModelCall) -> float:
-        return self._seconds
+        return self._told_seconds
 
     async def do_generate(self, call: ImageModelCall) -> ImageModelResult:
         count = next(self.painted)
@@ -101,6 +104,8 @@ class Acme:
                 return Film("breaks-late", late=EngineError("the film tore"))
             case "acme/slow":
                 return Slow("slow", seconds=2.5)
+            case "acme/slower":
+                return Slow("slower", seconds=8.0, told_seconds=1.0)
             case "acme/slow-breaks":
                 return Slow("slow-breaks", seconds=2.5, error=EngineError("the brush broke", is_retryable=True))
             case "acme/has-a-bug":

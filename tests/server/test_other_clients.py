@@ -7,7 +7,6 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +41,6 @@ def size_of(item: dict[str, Any]) -> tuple[int, int]:
     with Image.open(io.BytesIO(base64.b64decode(item["b64_json"]))) as image:
         image.load()
         return image.size
-
-
-def answered(server: ServerProcess, status: int) -> int:
-    """How often it has answered a request for pictures so."""
-    return sum(record["status"] == status and record["path"].startswith("/v1/images") for record in server.records())
 
 
 @pytest.fixture(scope="module")
@@ -110,61 +104,15 @@ def test_node_streams(server: ServerProcess) -> None:
 
 
 def test_node_streams_an_edit(server: ServerProcess, apple: str, mask: str) -> None:
-    body: dict[str, Any] = {"prompt": "a cat", "image": apple, "mask": mask, "partial_images": 1, "num_inference_steps": 8}
+    body: dict[str, Any] = {
+        "prompt": "a cat",
+        "image": apple,
+        "mask": mask,
+        "partial_images": 1,
+        "num_inference_steps": 8,
+    }
     events = node(server, "streamEdit", **body)["result"]["events"]
     assert [event["type"] for event in events] == ["image_edit.partial_image", "image_edit.completed"]
-
-
-@pytest.mark.parametrize(
-    ("body", "name", "status", "param"),
-    [
-        ({"prompt": "a cat", "size": "enormous"}, "BadRequestError", 400, "size"),
-        ({"prompt": "a cat", "n": 11}, "BadRequestError", 400, "n"),
-        ({"prompt": "a cat", "model": "nobody/paints"}, "NotFoundError", 404, "model"),
-        ({"prompt": "a cat", "strict": True, "style": "vivid"}, "BadRequestError", 400, "style"),
-        ({"prompt": "a cat", "stream": True, "size": "enormous"}, "BadRequestError", 400, "size"),
-    ],
-)
-def test_node_raises_the_right_class_and_asks_once(
-    server: ServerProcess, body: dict[str, Any], name: str, status: int, param: str
-) -> None:
-    before = answered(server, status)
-    error = node(server, "generate", **body)["error"]
-    assert (error["class"], error["status"], error["param"]) == (name, status, param)
-    server.record(error["requestID"])
-    assert answered(server, status) == before + 1
-
-
-@pytest.fixture(scope="module")
-def refusing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Nobody may wait; a key is needed."""
-    settings = tmp_path_factory.mktemp("settings") / "calotype.toml"
-    settings.write_text('[queue]\nrunning_max = 1\nwaiting_max = 0\n[keys]\nada = "secret-of-ada"\n')
-    with ServerProcess("--demo", "--config", str(settings)) as process:
-        yield process.wait_ready()
-
-
-def test_node_is_told_of_a_wrong_key_once(refusing_server: ServerProcess) -> None:
-    error = node(refusing_server, "generate", key="wrong", prompt="a cat")["error"]
-    assert (error["class"], error["status"]) == ("AuthenticationError", 401)
-    refusing_server.record(error["requestID"])
-    assert answered(refusing_server, 401) == 1
-
-
-def test_node_tries_a_busy_server_again_and_then_gives_up(refusing_server: ServerProcess) -> None:
-    body = json.dumps({"prompt": "a cat", "num_inference_steps": 50, "n": 10, "seed": 1})
-    # Ten pictures of fifty steps hold the one place for longer than two waits of a client.
-    command = [*NODE, f"{refusing_server.url}/v1", "secret-of-ada", "generate", body]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        try:
-            while refusing_server.send("GET", "/v1/engine", authorization="Bearer secret-of-ada")[1]["running"] == 0:
-                assert holder.poll() is None, "the first caller had its pictures at once"
-            error = node(refusing_server, "generate", key="secret-of-ada", prompt="a cat")["error"]
-            assert (error["class"], error["status"], error["code"]) == ("RateLimitError", 429, "model_busy")
-            refusing_server.record(error["requestID"])
-            assert answered(refusing_server, 429) == 3
-        finally:
-            holder.kill()
 
 
 def test_litellm_generates(server: ServerProcess) -> None:
