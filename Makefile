@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONSTRAINTS := constraints.txt
 # Real clients that the tests run: each where it holds nothing else back.
 CLIENTS := tests/clients
+NODE_CLIENTS := $(CLIENTS) $(CLIENTS)/ai5 $(CLIENTS)/ai6 $(CLIENTS)/ai7
+# The npm package, and what its tests run against a real server.
+AI_PROVIDER := adapters/calotype-ai-provider
 SERVE ?= --demo
 
 export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
@@ -17,14 +20,16 @@ test bench: export OMP_NUM_THREADS := 1
 serve: $(VENV)/installed
 	$(BIN)/calotype serve $(SERVE)
 
-test: $(VENV)/installed-dev $(CLIENTS)/node_modules/installed $(CLIENTS)/litellm/installed
+test: $(VENV)/installed-dev $(NODE_CLIENTS:=/node_modules/installed) $(CLIENTS)/litellm/installed $(AI_PROVIDER)/dist/index.js \
+		$(AI_PROVIDER)/integration/node_modules/installed
 	$(BIN)/python -m pytest $(TESTS)
 
-check: $(VENV)/installed-dev
+check: $(VENV)/installed-dev $(AI_PROVIDER)/dist/index.js $(AI_PROVIDER)/integration/node_modules/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd $(AI_PROVIDER) && npm run --silent type-check
 
 fix: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
@@ -45,9 +50,16 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP) install --editable ".[test,check,bench]"
 	@touch $@
 
-$(CLIENTS)/node_modules/installed: $(CLIENTS)/package.json
-	cd $(CLIENTS) && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+$(NODE_CLIENTS:=/node_modules/installed): %/node_modules/installed: %/package.json
+	cd $* && npm install --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@
+
+$(AI_PROVIDER)/node_modules/installed $(AI_PROVIDER)/integration/node_modules/installed: %/node_modules/installed: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(AI_PROVIDER)/dist/index.js: $(AI_PROVIDER)/node_modules/installed $(wildcard $(AI_PROVIDER)/src/*.ts $(AI_PROVIDER)/tsconfig*.json)
+	cd $(AI_PROVIDER) && npm run --silent build
 
 $(CLIENTS)/litellm/installed: $(CLIENTS)/litellm-requirements.txt
 	$(PYTHON) -m venv $(CLIENTS)/litellm
@@ -55,4 +67,5 @@ $(CLIENTS)/litellm/installed: $(CLIENTS)/litellm-requirements.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(CLIENTS)/node_modules $(CLIENTS)/litellm .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(AI_PROVIDER)/node_modules $(AI_PROVIDER)/integration/node_modules $(AI_PROVIDER)/dist
+	rm -rf $(VENV) $(NODE_CLIENTS:=/node_modules) $(CLIENTS)/litellm .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -91,11 +91,31 @@ class Slow(Brush):
         return msgspec.structs.replace(result, warnings=(CallWarning("other", "painted", str(count)),))
 
 
+class Endless(Slow):
+    """Is always about to be done."""
+
+    def estimate_seconds(self, call: ImageModelCall) -> float:
+        return 0.2
+
+
+class Nothing(Brush):
+    """Answers without a picture."""
+
+    card = ModelCard(model_id="acme/nothing", default_size=SIZE, sizes=(SIZE,))
+
+    async def do_generate(self, call: ImageModelCall) -> ImageModelResult:
+        return ImageModelResult(images=(), model_id=self.card.model_id)
+
+
 class Acme:
     def image_model(self, model_id: str) -> ImageModel:
         match model_id:
             case "acme/brush":
                 return Brush()
+            case "acme/endless":
+                return Endless("endless", seconds=3600)
+            case "acme/nothing":
+                return Nothing()
             case "acme/film":
                 return Film("film")
             case "acme/breaks-early":
@@ -108,6 +128,8 @@ class Acme:
                 return Slow("slower", seconds=8.0, told_seconds=1.0)
             case "acme/slow-breaks":
                 return Slow("slow-breaks", seconds=2.5, error=EngineError("the brush broke", is_retryable=True))
+            case "acme/has-a-bug-too":
+                return Slow("has-a-bug-too", seconds=0, error=ZeroDivisionError("a secret number"))
             case "acme/has-a-bug":
                 return Film("has-a-bug", late=ZeroDivisionError("a secret number"))
             case _:

@@ -40,7 +40,9 @@ def test_every_setting_is_in_its_document_with_its_default_and_no_other() -> Non
 def test_every_route_is_in_the_readme() -> None:
     for handler in ROUTES:
         for path in handler.paths:
-            bare = path.replace(":str", "").replace(":path", "").replace("{model_id}", "{id}").replace("{job_id}", "{id}")
+            bare = (
+                path.replace(":str", "").replace(":path", "").replace("{model_id}", "{id}").replace("{job_id}", "{id}")
+            )
             methods = handler.http_methods - {"OPTIONS"}
             assert any(f"`{method} {bare}`" in README for method in methods), path
 

@@ -19,9 +19,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
 def spellings(field: str) -> tuple[str, ...]:
     """All that a client may call `field`: its own name first."""
     names = (field, *ALIASES.get(field, ()))
-    return tuple(dict.fromkeys((*names, *(_camel_case(name) for name in names))))
+    return tuple(dict.fromkeys((*names, *(camel_case(name) for name in names))))
 
 
-def _camel_case(name: str) -> str:
+def camel_case(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)

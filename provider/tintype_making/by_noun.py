@@ -1,4 +1,4 @@
-"""How well each noun and shape comes out, on combinations that training may have shown; for choosing what to promise.
+"""How well each noun and shape comes out, on combinations that training may have shown.
 
 python -m tintype_making.by_noun
 """

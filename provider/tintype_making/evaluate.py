@@ -23,7 +23,7 @@ from .nearest import nearest_distance
 from .prompt_tokenizers import T5_TOKENS
 from .scenes import Scene, boxes
 from .shipped import SHIPPED
-from .vocabulary import COLOURS, UNPROMISED
+from .vocabulary import COLOURS
 
 SIDE = 128
 SINGLES, PAIRS = 200, 40
@@ -37,11 +37,10 @@ def main() -> None:
     pipeline = FluxPipeline.from_pretrained(SHIPPED, torch_dtype=torch.bfloat16)
     pipeline.set_progress_bar_config(disable=True)
     drawings, rng = load_drawings(), random.Random(2026)
-    singles = some_scenes(arguments.singles, rng, pairs=False, promised=arguments.promised)
-    pairs = some_scenes(arguments.pairs, rng, pairs=True, promised=arguments.promised)
+    singles = some_scenes(arguments.singles, rng, pairs=False)
+    pairs = some_scenes(arguments.pairs, rng, pairs=True)
     pictures = [paint_prompt(pipeline, plain_caption(scene), seed, arguments) for seed, scene in enumerate(singles)]
     report = {
-        "nouns": "promised" if arguments.promised else "all",
         "settings": {"steps": arguments.steps, "true_cfg_scale": arguments.guidance, "dtype": "bfloat16", "size": SIDE},
         "singles": judge_singles(singles, pictures, drawings),
         "pairs": judge_pairs(pairs, [paint_prompt(pipeline, plain_caption(scene), 7, arguments) for scene in pairs]),
@@ -57,12 +56,11 @@ def main() -> None:
             print("sheet:", plain_caption(scene))
 
 
-def some_scenes(count: int, rng: random.Random, *, pairs: bool, promised: bool = False) -> list[Scene]:
+def some_scenes(count: int, rng: random.Random, *, pairs: bool) -> list[Scene]:
     scenes: list[Scene] = []
     while len(scenes) < count:
         scene = random_scene(rng, held_out=True)
-        names = {thing.name for thing in (scene.thing, scene.other) if thing is not None}
-        if (scene.other is not None) == pairs and not (promised and names & UNPROMISED):
+        if (scene.other is not None) == pairs:
             scene = scene if pairs else scene._replace(place="center")
             if scene not in scenes:
                 scenes.append(scene)
@@ -188,7 +186,6 @@ def contact_sheet(pictures: list[Picture], zoom: int) -> Image.Image:
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_settings(parser)
-    parser.add_argument("--promised", action="store_true", help="leave out the nouns that the card does not promise")
     parser.add_argument("--singles", type=int, default=SINGLES)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--report", type=Path)

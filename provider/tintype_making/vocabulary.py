@@ -107,9 +107,6 @@ NOUNS: dict[str, Noun] = {
     )
 }
 
-#: Taught, but not promised yet: recognised in less than half of by_noun's pictures, or farther than 40 of 255.
-UNPROMISED = frozenset({"star", "ring", "bell", "bicycle"})
-
 #: Nouns whose drawing depends on the colour said with them ("a green book").
 COLOURED_NOUNS: dict[tuple[str, str], str] = {
     ("apple", "green"): "green-apple",

@@ -8,12 +8,14 @@ from litestar.di import Provide
 from calotype_runtime.door import Door
 from calotype_runtime.error_answers import EXCEPTION_HANDLERS
 from calotype_runtime.image_runtime import ImageRuntime
-from calotype_runtime.routes import documents, engine, files, health, images, jobs, models
+from calotype_runtime.routes import documents, engine, files, gateway, health, images, jobs, models
 
 ROUTES = (
     images.create_images,
     images.edit_images,
     images.vary_image,
+    gateway.create_gateway_images,
+    gateway.get_gateway_config,
     models.list_models,
     models.get_model,
     jobs.get_job,

@@ -13,10 +13,10 @@ import msgspec
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from calotype_adapters.openai.errors import to_error
 from calotype_provider.errors import CalotypeError, EngineError
 from calotype_runtime.access import ApiKey, authenticate, check_host, check_origin, cors_headers, preflight_headers
 from calotype_runtime.config import Settings
+from calotype_runtime.error_answers import answer_for
 from calotype_runtime.proxies import Proxies
 from calotype_runtime.request_log import RequestRecord, new_record, write_record
 
@@ -125,8 +125,7 @@ def _pieces(message: Message) -> Iterator[Message]:
 
 
 async def _refuse(send: Send, error: CalotypeError, record: RequestRecord) -> None:
-    record.error = type(error).__name__
-    answer = to_error(error)
+    answer = answer_for(error, record)
     body = msgspec.json.encode(answer.body)
     await _answer(send, answer.status, {"content-type": "application/json", **answer.headers}, body)
 

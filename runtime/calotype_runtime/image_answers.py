@@ -20,7 +20,16 @@ from calotype_adapters.openai.types import (
     ProgressEvent,
     QueuedEvent,
 )
-from calotype_provider.types import CallWarning, ImageModelCall, ImagePreview, ImageQueued, ImageStep
+from calotype_adapters.vercel.convert import to_response as to_gateway_response
+from calotype_adapters.vercel.types import SpecVersion
+from calotype_provider.types import (
+    CallWarning,
+    GeneratedImage,
+    ImageModelCall,
+    ImagePreview,
+    ImageQueued,
+    ImageStep,
+)
 from calotype_runtime.event_stream import event
 
 if TYPE_CHECKING:
@@ -32,18 +41,37 @@ def encode_answer(
 ) -> list[bytes]:
     """JSON in pieces. `warnings` are what the call did not carry; `origin` is what URLs begin with."""
     images = painting.result.images
-    # Nobody can have written this into any other text of the answer.
-    place = f'"{secrets.token_hex(16)}"'.encode()
+    place = _place()
     response = to_response(
         painting.result,
         created=painting.created,
-        base64=[msgspec.Raw(place)] * len(images) if with_base64 else None,
+        base64=[place] * len(images) if with_base64 else None,
         urls=None if painting.paths is None else [urljoin(origin, path) for path in painting.paths],
         quality=painting.call.quality,
         warnings=warnings,
     )
+    return _in_pieces(response, place, images)
+
+
+def encode_gateway_answer(
+    painting: Painting, *, warnings: Sequence[CallWarning], spec: SpecVersion, request_id: str
+) -> list[bytes]:
+    """The same in the words of the AI SDK's gateway."""
+    images, place = painting.result.images, _place()
+    response = to_gateway_response(
+        painting.result, base64=[place] * len(images), spec=spec, request_id=request_id, warnings=warnings
+    )
+    return _in_pieces(response, place, images)
+
+
+def _place() -> msgspec.Raw:
+    """Where a picture will be. Nobody can have written this into any other text of the answer."""
+    return msgspec.Raw(f'"{secrets.token_hex(16)}"'.encode())
+
+
+def _in_pieces(response: msgspec.Struct, place: msgspec.Raw, images: Sequence[GeneratedImage]) -> list[bytes]:
     # Ten pictures as one text would be copied whole, more than once, and nothing else could run meanwhile.
-    first, *others = msgspec.json.encode(response).split(place)
+    first, *others = msgspec.json.encode(response).split(bytes(place))
     pieces = [first]
     for image, between in zip(images, others, strict=False):
         pieces += (b'"', pybase64.b64encode(image.data), b'"' + between)

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from calotype_adapters.vercel.types import SpecVersion
 from calotype_provider.call_checks import refuse_when_strict
 from calotype_provider.errors import StorageError, StorageFullError
 from calotype_provider.image_model import ImageModel
@@ -174,11 +175,20 @@ class ImageRuntime:
         origin: str,
         warnings: tuple[CallWarning, ...],
         record: RequestRecord,
+        spec: SpecVersion | None = None,
     ) -> Snapshot:
-        """Fit the call, fetch its pictures, and keep it as a job that is painted later: see `JobRunner.accept`."""
+        """Fit the call, fetch its pictures, and keep it as a job that is painted later: see `JobRunner.accept`.
+
+        The others say how its answer is written, `spec` that it is in the words of the AI SDK's gateway.
+        """
         async with self._fitted(model_id, call, record) as (model, fitted):
             work = JobWork(
-                model_id=model.card.model_id, fitted=fitted, delivery=delivery, origin=origin, warnings=warnings
+                model_id=model.card.model_id,
+                fitted=fitted,
+                delivery=delivery,
+                origin=origin,
+                warnings=warnings,
+                spec=spec,
             )
             return await self.jobs.accept(
                 work,

@@ -23,8 +23,9 @@ SPACE_SECONDS = 15.0
 class LateAnswer:
     """What `work` makes, whenever that is: an ASGI app. `headers` is asked when they are sent.
 
-    A failure after they were sent breaks the connection: nobody may take half of an answer for a whole one. `tell_late`
-    hears of it, so that the next attempt can be told what it was.
+    `tell_late` hears of a failure after they were sent. It gives the body that tells of it, on wires whose clients read
+    an error in a 200. On others, where it gives None, the connection breaks: nobody may take half of an answer for a
+    whole one.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class LateAnswer:
         work: Coroutine[Any, Any, list[bytes]],
         *,
         headers: Callable[[], Mapping[str, str]],
-        tell_late: Callable[[Exception], None],
+        tell_late: Callable[[Exception], list[bytes] | None],
         begin_seconds_max: float = BEGIN_SECONDS_MAX,
         space_seconds: float = SPACE_SECONDS,
     ) -> None:
@@ -59,9 +60,11 @@ class LateAnswer:
         await send(start_of_json(self._headers()))
         try:
             pieces = await while_caller_waits(receive, self._with_spaces(send))
-        except Exception as error:  # noqa: BLE001  # The status is sent: whatever it was, the connection must break.
-            self._tell_late(error)
-            return
+        except Exception as error:  # noqa: BLE001  # The status is sent: whatever it was, the answer must not be whole.
+            told = self._tell_late(error)
+            if told is None:
+                return
+            pieces = told
         finally:
             self._working.cancel()
         await send_pieces(pieces, send)

@@ -26,6 +26,13 @@ from calotype_adapters.openai.types import (
     QueuedEvent,
 )
 from calotype_adapters.pictures import PICTURES_MAX, ImageInputs
+from calotype_adapters.vercel.types import (
+    BASES,
+    GatewayConfig,
+    GatewayErrorResponse,
+    GatewayImageRequest,
+    GatewayImageResponse,
+)
 from calotype_provider.local.engine import EngineStats, Readiness
 from calotype_runtime.attribute_docs import attribute_docs
 from calotype_runtime.jobs.job import Job
@@ -35,6 +42,7 @@ Json = dict[str, Any]
 REQUESTS = (ImageGenerationRequest, ImageEditRequest, ImageVariationRequest)
 EVENTS = (QueuedEvent, ProgressEvent, PartialImageEvent, CompletedEvent, ErrorResponse)
 ANSWERS = (ImagesResponse, *EVENTS, Model, ModelList, EngineStats, Readiness, Job)
+GATEWAY = (GatewayImageRequest, GatewayImageResponse, GatewayConfig, GatewayErrorResponse)
 
 ERRORS = {
     400: "Something in the request is wrong; `error.param` names the field.",
@@ -55,6 +63,22 @@ ERRORS = {
     503: "The engine cannot paint now; another try may succeed.",
     507: "An answer by URL, or a job, was asked for, and the store of pictures, or of jobs, is full.",
 }
+GATEWAY_ERRORS = {
+    400: "Something in the request is wrong; `error.param` names the field.",
+    401: "No key, or not a known one.",
+    403: "The server is not open to this Host or Origin.",
+    404: "There is no such model or route.",
+    405: "The route takes another method.",
+    413: "The body is larger than the server reads.",
+    415: "The body is of a kind that is not read here.",
+    422: "The `Idempotency-Key` came with another body before.",
+    424: "The engine, or a hosted model, failed and would again: clients try every 5xx again.",
+    429: "Too many wait already: come back after `retry-after`.",
+    499: "The caller left before the answer; the log has it, and nobody reads it.",
+    502: "A hosted model behind this server failed; another try may succeed.",
+    503: "The engine cannot paint now; another try may succeed.",
+}
+GATEWAY_ERRORS_OF_EVERY_ROUTE = (400, 401, 403, 404, 405, 424)
 ERRORS_OF_EVERY_ROUTE = (400, 401, 403, 404, 405, 500)
 ERRORS_OF_FILES = (410, 416)
 ERRORS_TO_TRY_AGAIN = (429, 503, 507)
@@ -92,6 +116,21 @@ REQUEST_HEADERS: tuple[Json, ...] = (
         "10 seconds is refused.",
         "schema": {"type": "string", "enum": ["respond-async", "wait=10", "wait=60"]},
     },
+)
+
+GATEWAY_HEADERS: tuple[Json, ...] = (
+    {
+        "name": "ai-model-id",
+        "description": "The model, in any case.",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    },
+    {
+        "name": "ai-image-model-specification-version",
+        "description": "Of the client: it says which warnings it reads. Without it, what its path stands for.",
+        "schema": {"type": "string", "enum": ["2", "3", "4"]},
+    },
+    *(header for header in REQUEST_HEADERS if header["name"] != "Prefer"),
 )
 
 _PICTURE = {"type": "string", "description": "Base64, a data URI, or an http(s) URL."}
@@ -136,6 +175,8 @@ def _paths() -> Json:
         "/v1/images/generations": {"post": _painting("Pictures from words.", ImageGenerationRequest)},
         "/v1/images/edits": {"post": _painting("Pictures from words and pictures.", ImageEditRequest)},
         "/v1/images/variations": {"post": _painting("Pictures like a picture.", ImageVariationRequest)},
+        **{f"{base}/image-model": {"post": _gateway_painting()} for base in BASES},
+        **{f"{base}/config": {"get": _gateway_config()} for base in BASES},
         "/v1/models": {"get": _reading("Every model that is served, with its card.", ModelList)},
         "/v1/models/{model_id}": {
             "get": _reading("One model, with its card.", Model, parameters=[model_id]),
@@ -173,6 +214,40 @@ def _painting(summary: str, request: type[ImageRequest]) -> Json:
             "202": _accepted(),
             **_errors(status for status in ERRORS if status not in ERRORS_OF_FILES),
         },
+    }
+
+
+def _gateway_painting() -> Json:
+    description = "The pictures. An answer that had to begin before they were there may hold an error instead."
+    content = {
+        "application/json": {"schema": {"anyOf": [_reference(GatewayImageResponse), _reference(GatewayErrorResponse)]}}
+    }
+    return {
+        "summary": "Pictures for the AI SDK's gateway client.",
+        "parameters": [{"in": "header", **header} for header in GATEWAY_HEADERS],
+        "requestBody": {"required": True, "content": _json(GatewayImageRequest)},
+        "responses": {
+            "200": _answer(description, content, "x-calotype-queue-position", "x-calotype-queue-seconds"),
+            **_gateway_errors(GATEWAY_ERRORS),
+        },
+    }
+
+
+def _gateway_config() -> Json:
+    return {
+        "summary": "Every model that is served, for the AI SDK's gateway client.",
+        "parameters": [],
+        "responses": {
+            "200": _answer("As it stands now.", _json(GatewayConfig)),
+            **_gateway_errors(GATEWAY_ERRORS_OF_EVERY_ROUTE),
+        },
+    }
+
+
+def _gateway_errors(statuses: Iterable[int]) -> Json:
+    return {
+        str(status): _answer(GATEWAY_ERRORS[status], _json(GatewayErrorResponse), again=status in ERRORS_TO_TRY_AGAIN)
+        for status in statuses
     }
 
 
@@ -258,7 +333,7 @@ def _types_in(annotation: Any) -> tuple[Any, ...]:
 
 
 def _schemas() -> Json:
-    return _schemas_of((*REQUESTS, *ANSWERS))
+    return _schemas_of((*REQUESTS, *ANSWERS, *GATEWAY))
 
 
 def _schemas_of(types: tuple[type, ...]) -> Json:
@@ -297,6 +372,6 @@ def _describe(schema: Json, struct: type[msgspec.Struct]) -> None:
     for field in msgspec.structs.fields(struct):
         property_ = schema["properties"][field.encode_name]
         if msgspec.Raw in _types_in(field.type):
-            property_ |= _BASE64
+            property_ |= {"items": _BASE64} if property_.get("type") == "array" else _BASE64
         if field.name in docs:
             property_["description"] = docs[field.name]

@@ -21,7 +21,8 @@ from calotype_provider.errors import (
 from calotype_provider.model_card import FittedCall
 from calotype_provider.types import Caller, ImageFile, ImageModelCall, ImagePreview, ImageStep, Size
 from calotype_runtime.config import JobSettings
-from calotype_runtime.jobs.job_runner import NOT_LASTING, TIMES_BEGUN_MAX, TRIES_MAX, JobRunner
+from calotype_runtime.jobs.job_painter import TIMES_BEGUN_MAX, TRIES_MAX
+from calotype_runtime.jobs.job_runner import NOT_LASTING, JobRunner
 from calotype_runtime.jobs.job_store import JobStore
 from calotype_runtime.jobs.job_work import JobWork
 from calotype_runtime.jobs.live_job import LiveJob
@@ -109,6 +110,7 @@ async def test_a_job_is_accepted_painted_and_kept(runner: JobRunner, painter: Pa
     ended = await until_ended(runner, job_id)
     assert (ended.job.state, ended.result) == ("succeeded", b'{"painted":"a"}')
     assert (ended.job.created_at, ended.job.started_at) == (snapshot.job.created_at, 7)
+    assert msgspec.to_builtins(ended.job.progress) == {"step": 4, "steps": 4}
     assert ended.job.expires_at is not None
 
 
@@ -197,6 +199,17 @@ async def test_a_job_is_cancelled_once(runner: JobRunner, painter: Painter, at: 
     await until_begun(painter, *(["a", "b"] if at == "queued" else ["d"]))
 
 
+async def test_a_job_may_be_asked_about_while_it_is_being_cancelled(runner: JobRunner, painter: Painter) -> None:
+    *_, waits = [await accept(runner, name) for name in ("a", "b", "c")]
+    follower = runner.follow(waits, "ann")
+    assert (await anext(follower)).job.state == "queued"
+    cancelling = asyncio.create_task(runner.cancel(waits, "ann"))
+    await asyncio.sleep(0)
+    assert (await runner.get(waits, "ann")).job.state in ("queued", "cancelled")
+    assert [snapshot.job.state async for snapshot in follower][-1] == "cancelled"
+    assert (await cancelling).job.state == "cancelled"
+
+
 async def test_followers_are_told_the_newest_then_the_end(runner: JobRunner, painter: Painter) -> None:
     job_id = await accept(runner, "a", n=2, partial_images=1)
     await until_begun(painter, "a")
@@ -220,7 +233,8 @@ async def test_followers_are_told_the_newest_then_the_end(runner: JobRunner, pai
 
 
 @pytest.mark.parametrize(
-    "error", [ModelBusyError("b", retry_after_seconds=0), EngineError("e", is_retryable=True), APICallError("a", url="u")]
+    "error",
+    [ModelBusyError("b", retry_after_seconds=0), EngineError("e", is_retryable=True), APICallError("a", url="u")],
 )
 async def test_what_another_try_may_mend_is_tried_again(runner: JobRunner, painter: Painter, error: Exception) -> None:
     painter.failures["a"] = [error] * (TRIES_MAX - 1)

@@ -14,8 +14,8 @@ from calotype_provider.errors import ConfigError, EngineError, StorageError, Sto
 from calotype_provider.model_card import FittedCall
 from calotype_provider.types import Caller, CallWarning, ImageFile, ImageModelCall, Size
 from calotype_runtime.jobs.job import JobProgress
+from calotype_runtime.jobs.job_database import FILE_NAME
 from calotype_runtime.jobs.job_store import (
-    FILE_NAME,
     FULL_RETRY_SECONDS,
     JOB_BYTES_COUNTED_MIN,
     JobStore,
@@ -236,7 +236,7 @@ async def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path, clock: C
             database.execute("PRAGMA user_version = 99")
         database.close()
     store = store_in(directory, clock)
-    with pytest.raises(ConfigError, match="jobs.directory"):
+    with pytest.raises(ConfigError, match=r"jobs\.directory"):
         await store.open()
     await store.aclose()
 

@@ -148,6 +148,17 @@ def test_a_jobs_result_is_what_the_route_answers(server: ServerProcess, path: st
         same = server.post(path, {**body, "seed": seed})[1]
 
 
+def test_a_job_of_the_gateway_answers_in_its_words(server: ServerProcess) -> None:
+    body = {"prompt": "a red fox", "n": 2, "seed": 7, "providerOptions": {}}
+    headers = {"ai-model-id": "calotype/tintype", "x-request-id": "the-same"}
+    same = ask(server, "POST", "/v4/ai/image-model", body, **headers).body
+    ended = until_ended(server, accept(server, body, "/v4/ai/image-model", **headers)["id"])
+    assert len(same["images"]) == 2
+    assert ended["result"]["images"] == same["images"]
+    assert ended["result"].keys() == same.keys()
+    assert ended["result"]["warnings"] == same["warnings"]
+
+
 def test_what_is_wrong_is_told_at_once(server: ServerProcess) -> None:
     for body, status, param in (
         ({"prompt": "a", "size": "banana"}, 400, "size"),
@@ -353,9 +364,10 @@ def test_a_killed_server_loses_no_job_and_paints_none_twice(tmp_path: Path) -> N
 
 
 def test_a_stopped_server_takes_its_jobs_up_again(tmp_path: Path) -> None:
+    shorter = {**LONG, "n": 3}
     with ServerProcess("--config", settings_in(tmp_path)) as server:
         server.wait_ready()
-        job_id = accept(server, LONG)["id"]
+        job_id = accept(server, shorter)["id"]
         until_running(server, job_id)
         cancelled = accept(server, LONG)["id"]
         ask(server, "DELETE", f"/v1/jobs/{cancelled}")
@@ -364,7 +376,7 @@ def test_a_stopped_server_takes_its_jobs_up_again(tmp_path: Path) -> None:
         assert job(server, job_id)["state"] in ("queued", "running")
         assert job(server, cancelled)["state"] == "cancelled"
         ended = until_ended(server, job_id)
-        assert pictures(ended["result"]) == pictures(server.post(GENERATIONS, LONG)[1])
+        assert pictures(ended["result"]) == pictures(server.post(GENERATIONS, shorter)[1])
 
 
 def test_a_directory_that_another_server_uses_is_refused_in_one_line(tmp_path: Path) -> None:

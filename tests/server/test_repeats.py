@@ -60,6 +60,12 @@ def test_three_equal_requests_with_a_seed_are_one_picture_also_later(acme: Serve
     assert answers == [later] * 3
 
 
+def test_a_strict_request_is_not_answered_with_what_another_was_told(acme: ServerProcess) -> None:
+    lenient = {"model": "acme/brush", "seed": 3, "negative_prompt": "blue"}
+    assert ask(acme, **lenient)[0] == 200
+    assert ask(acme, **lenient, x_calotype_strict="true")[0] == 400
+
+
 def test_a_key_is_answered_once_and_with_another_body_refused(acme: ServerProcess) -> None:
     (_, first), (_, second) = at_once(acme, *[{"idempotency_key": "k1"}] * 2)
     assert first == second == ask(acme, idempotency_key="k1")[1]
@@ -163,7 +169,8 @@ def test_what_the_queue_cannot_meet_in_time_is_refused_before_any_work(acme: Ser
     for holder in holders:
         holder.start()
     began = time.monotonic()
-    while (refused := ask(acme, prefer="wait=1"))[0] == 200:
+    # What is painted at once, as long as there is a place.
+    while (refused := ask(acme, model="acme/brush", prefer="wait=1"))[0] == 200:
         assert time.monotonic() - began < SLOW_SECONDS
     status, answer = refused
     assert (status, answer["error"]["code"]) == (429, "deadline")

@@ -13,7 +13,6 @@ from msgspec import UNSET, UnsetType
 
 from calotype_adapters.vercel.names import wire_name
 from calotype_adapters.vercel.types import (
-    BASES,
     GatewayErrorBody,
     GatewayErrorResponse,
     GatewayErrorType,
@@ -36,11 +35,6 @@ class GatewayErrorAnswer(NamedTuple):
     status: int
     body: GatewayErrorResponse
     headers: dict[str, str]
-
-
-def base_of(path: str) -> str | None:
-    """The base under which a path lies, or None: then it is of another dialect."""
-    return next((base for base in BASES if path == base or path.startswith(f"{base}/")), None)
 
 
 def to_error(error: CalotypeError) -> GatewayErrorAnswer:
@@ -83,6 +77,15 @@ def to_error(error: CalotypeError) -> GatewayErrorAnswer:
             return _failure(message, code="engine_error", status=503 if try_again else IN_VAIN)
         case errors.NoImageGeneratedError():
             return _failure(message, code="no_image_generated", status=IN_VAIN)
+        case (
+            errors.NoSuchFileError()
+            | errors.FileExpiredError()
+            | errors.RangeNotSatisfiableError()
+            | errors.NoSuchRequestError()
+            | errors.NoSuchJobError()
+        ):
+            # Of other routes: nobody meets them here.
+            return _refusal(404, message, code="not_found")
         case errors.CallerLeftError():
             return _refusal(499, message, code="caller_left")
         case errors.APICallError(is_retryable=try_again):

@@ -56,7 +56,7 @@ class GatewayImageRequest(msgspec.Struct, frozen=True, kw_only=True, rename="cam
     """What the model starts from, or what the prompt speaks of, in their order."""
     mask: PictureInput | None = None
     """Transparent where something new is painted; without any transparency, white."""
-    provider_options: dict[str, dict[str, msgspec.Raw]] | None = None
+    provider_options: dict[str, dict[str, msgspec.Raw] | None] | None = None
     """By the name of a provider: `calotype`, or another whose options mean the same here."""
 
 

@@ -56,7 +56,12 @@ class FairLine:
         return True
 
     def before(self, job: LiveJob) -> list[LiveJob]:
-        """Those whose turn comes first, as it stands now: a job of each other caller for each of the job's own."""
+        """Those whose turn comes first, as it stands now: a job of each other caller for each of the job's own.
+
+        None for a job that does not wait here.
+        """
+        if job not in self._waiting.get(job.caller, ()):
+            return []
         own = self._waiting[job.caller].index(job)
         callers = self._callers()
         place = callers.index(job.caller)

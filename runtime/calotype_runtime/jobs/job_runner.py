@@ -8,16 +8,10 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
-import msgspec
-
-from calotype_adapters.openai.errors import for_status, to_error
 from calotype_provider.errors import (
-    APICallError,
-    CalotypeError,
-    EngineError,
     ModelBusyError,
     NoSuchJobError,
     StorageError,
@@ -26,8 +20,9 @@ from calotype_provider.errors import (
 from calotype_provider.types import CallWarning
 from calotype_runtime.config import JobSettings
 from calotype_runtime.jobs.fair_line import FairLine
+from calotype_runtime.jobs.job_painter import TRY_AGAIN_SECONDS, JobPainter, Paint, failure
 from calotype_runtime.jobs.job_store import JobStore, Outcome, WaitingJob
-from calotype_runtime.jobs.job_work import JobWork, decode_work, encode_work
+from calotype_runtime.jobs.job_work import JobWork, encode_work
 from calotype_runtime.jobs.live_job import LiveJob
 from calotype_runtime.jobs.snapshots import Place, Snapshot, snapshot_of_kept, snapshot_of_live
 
@@ -35,21 +30,11 @@ logger = logging.getLogger("calotype.jobs")
 
 ID_BYTES = 16
 
-TIMES_BEGUN_MAX = 5
-"""A job that was being painted whenever the server ended may be why it did."""
-
-TRIES_MAX = 3
-"""Of a job that fails in a way that another try may mend, as a client would try again."""
-
-TRY_AGAIN_SECONDS = 2.0
-BUSY_SECONDS_MAX = 60.0
+RETRY_SECONDS_MAX = 59.0
 SWEEP_SECONDS_MAX = 60.0
 """Between two looks at the clock for jobs whose time is over; it may have been set."""
 
 NOT_LASTING = CallWarning("other", "jobs.directory", "it is not set: this job is lost when the server ends")
-
-Paint = Callable[[JobWork, LiveJob], Awaitable[bytes]]
-"""Paints a job's work, tells the job of it, and gives the answer in JSON."""
 
 T = TypeVar("T")
 
@@ -72,10 +57,9 @@ class JobRunner:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._paint = paint
+        self._painter = JobPainter(store, paint, try_again_seconds=try_again_seconds)
         self._busy_seconds = busy_seconds
         self._clock = clock
-        self._try_again_seconds = try_again_seconds
         self._live: dict[str, LiveJob] = {}
         self._line = FairLine()
         self._at_work: dict[str, LiveJob] = {}
@@ -104,9 +88,7 @@ class JobRunner:
         self._is_running = False
         if self._sweeping:
             self._sweeping.cancel()
-        for live in self._at_work.values():
-            if live.painting is not None:
-                live.painting.cancel()
+        self._painter.stop(self._at_work.values())
         # What has been painted is still stored.
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._is_open:
@@ -189,7 +171,7 @@ class JobRunner:
 
     def _busy(self, message: str) -> ModelBusyError:
         soonest = min((job.cost_seconds for job in self._at_work.values()), default=1.0)
-        return ModelBusyError(message, retry_after_seconds=min(max(1.0, soonest), BUSY_SECONDS_MAX - 1))
+        return ModelBusyError(message, retry_after_seconds=min(max(1.0, soonest), RETRY_SECONDS_MAX))
 
     def _enter(self, live: LiveJob) -> None:
         self._live[live.id] = live
@@ -205,53 +187,11 @@ class JobRunner:
 
     async def _conduct(self, live: LiveJob) -> None:
         try:
-            await self._finish(live, await self._outcome(live))
+            await self._finish(live, await self._painter.outcome(live))
         finally:
             self._line.ended(live)
             del self._at_work[live.id]
             self._fill()
-
-    async def _outcome(self, live: LiveJob) -> Outcome:
-        try:
-            answer = await self._paint_stored(live)
-            return Outcome(state="succeeded", started_at=live.started_at, progress=live.progress, result=answer)
-        except asyncio.CancelledError:
-            if not live.is_cancelled:
-                raise
-            return Outcome(state="cancelled", started_at=live.started_at, progress=live.progress)
-        except Exception as error:  # noqa: BLE001  # Whatever fails is this job's answer, and nobody else's.
-            return _failure(live, error)
-
-    async def _paint_stored(self, live: LiveJob) -> bytes:
-        data, times_begun = await self._store.begin(live.id)
-        if times_begun > TIMES_BEGUN_MAX:
-            raise EngineError(f"the server has ended {times_begun - 1} times while this job was being painted")
-        try:
-            work = await asyncio.to_thread(decode_work, data)
-            live.painting = asyncio.create_task(self._paint_patiently(work, live))
-            if live.is_cancelled or not self._is_running:
-                live.painting.cancel()
-            return await live.painting
-        except asyncio.CancelledError:
-            if not live.is_cancelled:
-                # The server stops, in good order.
-                await self._store.put_back(live.id)
-            raise
-
-    async def _paint_patiently(self, work: JobWork, live: LiveJob) -> bytes:
-        """Others may be before it for as long as they will: nobody stands at the door who could come back."""
-        tries_left = TRIES_MAX
-        while True:
-            try:
-                return await self._paint(work, live)
-            except ModelBusyError as error:
-                wait = min(error.retry_after_seconds, BUSY_SECONDS_MAX)
-            except (EngineError, APICallError) as error:
-                tries_left -= 1
-                if not error.is_retryable or not tries_left:
-                    raise
-                wait = self._try_again_seconds
-            await asyncio.sleep(wait)
 
     async def _finish(self, live: LiveJob, outcome: Outcome) -> None:
         try:
@@ -260,7 +200,7 @@ class JobRunner:
             logger.error("the end of %s cannot be stored: %s", live.id, error)
             # There may be room for so much. If not, the next server will paint it again.
             with contextlib.suppress(StorageError, StorageFullError):
-                await self._store.finish(live.id, _failure(live, error))
+                await self._store.finish(live.id, failure(live, error))
         del self._live[live.id]
         live.ended.set()
         live.tell_followers()
@@ -289,20 +229,8 @@ class JobRunner:
         if live.started_at is not None:
             return snapshot_of_live(live, self._warnings)
         is_next = live.id in self._at_work
-        before = [] if is_next else self._line.before(live)
+        before = self._line.before(live)
         # Of what is at work half, since it has begun; of what comes first all.
         at_work = 0.0 if is_next else sum(job.cost_seconds for job in self._at_work.values()) / 2
         seconds = self._busy_seconds() + at_work + sum(job.cost_seconds for job in before)
         return snapshot_of_live(live, self._warnings, place=Place(len(before), round(seconds, 1)))
-
-
-def _failure(live: LiveJob, error: Exception) -> Outcome:
-    if not isinstance(error, CalotypeError):
-        logger.error("%s failed", live.id, exc_info=error)
-    answer = to_error(error) if isinstance(error, CalotypeError) else for_status(500, f"internal error in {live.id}")
-    return Outcome(
-        state="failed",
-        started_at=live.started_at,
-        progress=live.progress,
-        error=msgspec.json.encode(answer.body.error),
-    )

@@ -1,12 +1,8 @@
-"""Jobs on disk: SQLite, in a thread of its own. Knows no engine, no caller's rights and nothing of what runs.
-
-Without a directory it is SQLite's own temporary database, whose file has no name and is gone with the process.
-"""
+"""Jobs on disk: SQLite, in a thread of its own. Knows no engine, no caller's rights and nothing of what runs."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,15 +16,10 @@ import msgspec
 
 from calotype_provider.errors import ConfigError, StorageError, StorageFullError
 from calotype_runtime.jobs.job import JobProgress, JobState
-
-FILE_NAME = "jobs.sqlite3"
-SCHEMA_VERSION = 1
+from calotype_runtime.jobs.job_database import open_database, words_of
 
 JOB_BYTES_COUNTED_MIN = 4096
 """What a row takes besides what is in it; this bounds the number of jobs, too."""
-
-WAL_BYTES_KEPT_MAX = 64 * 2**20
-"""Of the log that large answers have passed through; the rest of its file is given back."""
 
 EXPIRED_AT_ONCE_MAX = 100
 """Deleted in one go: whoever wants to store a job waits no longer."""
@@ -136,8 +127,7 @@ class JobStore:
     def _open(self) -> Sequence[WaitingJob]:
         assert self._database is None, "a store is opened once"
         try:
-            self._database = _connect(self._directory)
-            _prepare(self._database)
+            self._database = open_database(self._directory)
             self._delete_expired()
             [(self._bytes,)] = self._database.execute("SELECT coalesce(sum(bytes), 0) FROM jobs")
             rows = self._database.execute(
@@ -145,7 +135,7 @@ class JobStore:
             )
             return [WaitingJob(**dict(zip(WaitingJob.__struct_fields__, row, strict=True))) for row in rows]
         except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"jobs.directory = {str(self._directory)!r} cannot be used: {_words(error)}") from error
+            raise ConfigError(f"jobs.directory = {str(self._directory)!r} cannot be used: {words_of(error)}") from error
 
     def _add(self, job: WaitingJob, work: bytes, result_bytes_max: int) -> None:
         counted = JOB_BYTES_COUNTED_MIN + len(work) + result_bytes_max
@@ -245,7 +235,7 @@ class JobStore:
                 raise StorageFullError(
                     "the disk of the store of jobs is full", retry_after_seconds=self._ttl_seconds
                 ) from error
-            raise StorageError(f"the store of jobs has failed: {_words(error)}") from error
+            raise StorageError(f"the store of jobs has failed: {words_of(error)}") from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -259,71 +249,3 @@ class JobStore:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
                 raise
-
-
-def _connect(directory: Path | None) -> sqlite3.Connection:
-    """Transactions are begun by hand. A second server that would open the same directory is refused by SQLite's lock,
-    which ends with the process however it ends.
-    """
-    if directory is None:
-        return sqlite3.connect("", isolation_level=None)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = directory / FILE_NAME
-    # Prompts and pictures are nobody else's business; SQLite gives its log the same permissions.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    return sqlite3.connect(path, isolation_level=None, timeout=0)
-
-
-_PRAGMAS = (
-    "PRAGMA locking_mode = EXCLUSIVE",
-    # Before there are tables: what is deleted makes the file shorter.
-    "PRAGMA auto_vacuum = FULL",
-    "PRAGMA journal_mode = WAL",
-    # An accepted job outlives the machine's power, too.
-    "PRAGMA synchronous = FULL",
-    f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT_MAX}",
-)
-
-_TABLE = """
-CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    caller TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'queued',
-    created_at REAL NOT NULL,
-    started_at REAL,
-    finished_at REAL,
-    cost_seconds REAL NOT NULL,
-    images INTEGER NOT NULL,
-    steps INTEGER NOT NULL,
-    times_begun INTEGER NOT NULL DEFAULT 0,
-    step INTEGER,
-    steps_of_all INTEGER,
-    bytes INTEGER NOT NULL,
-    error BLOB,
-    work BLOB,
-    result BLOB
-)
-"""
-
-
-def _prepare(database: sqlite3.Connection) -> None:
-    for pragma in _PRAGMAS:
-        database.execute(pragma)
-    database.execute("BEGIN EXCLUSIVE")
-    [(version,)] = database.execute("PRAGMA user_version")
-    if version not in (0, SCHEMA_VERSION):
-        raise sqlite3.DatabaseError(f"it is of another version of Calotype ({version})")
-    if version == 0:
-        database.execute(_TABLE)
-        database.execute("CREATE INDEX finished ON jobs (finished_at) WHERE finished_at IS NOT NULL")
-        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    database.execute("COMMIT")
-
-
-def _words(error: OSError | sqlite3.Error) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
-        return "another server uses it"
-    return str(error)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from calotype_adapters.vercel.types import SpecVersion
 from calotype_provider.errors import EngineError
 from calotype_provider.model_card import FittedCall
 from calotype_provider.types import CallWarning, ImageModelCall
@@ -21,6 +22,8 @@ class JobWork(msgspec.Struct, frozen=True, kw_only=True):
     """What URLs in the answer begin with."""
     warnings: tuple[CallWarning, ...] = ()
     """What of the request the call does not carry."""
+    spec: SpecVersion | None = None
+    """Whose words the answer is in: OpenAI's, or those of the AI SDK's gateway in this version."""
 
     @property
     def call(self) -> ImageModelCall:

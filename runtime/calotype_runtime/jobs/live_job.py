@@ -33,6 +33,11 @@ class LiveJob:
     def progress(self) -> JobProgress | None:
         return JobProgress(sum(self._steps_done.values()), self._images * self._steps) if self._steps else None
 
+    @property
+    def progress_at_end(self) -> JobProgress | None:
+        """Of one that succeeded: not every step is told."""
+        return JobProgress(self._images * self._steps, self._images * self._steps) if self._steps else None
+
     def begin(self, now: float) -> None:
         """Its turn has come, perhaps not for the first time."""
         self.started_at = now

@@ -6,8 +6,12 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from calotype_adapters.vercel.convert import to_empty_response
+from calotype_provider.errors import ModelBusyError, NoImageGeneratedError
 from calotype_provider.types import ImageEvent, ImageModelCall
-from calotype_runtime.image_answers import encode_answer
+from calotype_runtime.image_answers import encode_answer, encode_gateway_answer
 from calotype_runtime.jobs.job_work import JobWork
 from calotype_runtime.jobs.live_job import LiveJob
 from calotype_runtime.request_log import new_record, write_record
@@ -15,9 +19,16 @@ from calotype_runtime.request_log import new_record, write_record
 if TYPE_CHECKING:
     from calotype_runtime.image_runtime import ImageRuntime, Painting
 
+GIVEN_UP_SECONDS = 60.0
+"""After which an engine that has given up is asked again."""
+
 
 async def paint_job(runtime: ImageRuntime, work: JobWork, live: LiveJob) -> bytes:
-    """The answer in JSON. The log has a record of it, under the id of the request that asked for the job."""
+    """The answer in JSON. The log has a record of it, under the id of the request that asked for the job.
+
+    Raises ModelBusyError while the engine has given up for a time: jobs that have not begun wait for it to try again.
+    """
+    _refuse_when_given_up(runtime, work.model_id)
     caller = work.fitted.call.caller
     record = new_record(method="JOB", path=f"/v1/jobs/{live.id}", request_id=caller.request_id)
     record.caller = caller.name
@@ -37,6 +48,12 @@ async def paint_job(runtime: ImageRuntime, work: JobWork, live: LiveJob) -> byte
         )
         record.note_result(painting.result, warnings=(*work.warnings, *painting.result.warnings))
         return await runtime.in_codec(partial(_encode, painting, work))
+    except NoImageGeneratedError as error:
+        record.error = type(error).__name__
+        if work.spec is None:
+            raise
+        # The gateway's clients read it in an answer without pictures.
+        return msgspec.json.encode(to_empty_response(str(error), spec=work.spec))
     except BaseException as error:
         record.error = type(error).__name__
         raise
@@ -44,6 +61,15 @@ async def paint_job(runtime: ImageRuntime, work: JobWork, live: LiveJob) -> byte
         write_record(record, started=started)
 
 
+def _refuse_when_given_up(runtime: ImageRuntime, model_id: str) -> None:
+    engine = runtime.engine_stats()
+    if engine.state == "failed" and any(model.model_id == model_id for model in engine.models):
+        raise ModelBusyError("the engine has given up", retry_after_seconds=GIVEN_UP_SECONDS)
+
+
 def _encode(painting: Painting, work: JobWork) -> bytes:
+    if work.spec is not None:
+        request_id = work.fitted.call.caller.request_id or ""
+        return b"".join(encode_gateway_answer(painting, warnings=work.warnings, spec=work.spec, request_id=request_id))
     with_base64 = work.delivery != "url"
     return b"".join(encode_answer(painting, warnings=work.warnings, origin=work.origin, with_base64=with_base64))

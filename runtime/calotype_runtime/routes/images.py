@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import msgspec
-from litestar import Request, post
+from litestar import post
 from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 
@@ -25,7 +24,6 @@ from calotype_provider.errors import (
     CallerLeftError,
     CalotypeError,
     EngineError,
-    InvalidCallError,
     MalformedRequestError,
 )
 from calotype_provider.types import (
@@ -41,18 +39,13 @@ from calotype_runtime.error_answers import answer_for
 from calotype_runtime.event_stream import Encode, EventStream, Work, event
 from calotype_runtime.image_answers import encode_answer, encode_completed, encode_partial, encode_progress
 from calotype_runtime.image_runtime import Delivery, ImageRuntime, Painting, TellOfCall
-from calotype_runtime.jobs.snapshots import Snapshot
-from calotype_runtime.late_answer import LateAnswer
 from calotype_runtime.leaving import while_caller_waits
-from calotype_runtime.preferences import Preferences, read_preferences
+from calotype_runtime.picture_requests import AnyRequest, answer_whole, asked_of, asks_strict
+from calotype_runtime.preferences import read_preferences
 from calotype_runtime.repeats import Asked
-from calotype_runtime.request_digest import request_digest
 from calotype_runtime.request_log import RequestRecord
 from calotype_runtime.routes.jobs import answer_accepted
 
-STRICT_HEADER = "X-Calotype-Strict"
-
-AnyRequest = Request[Any, Any, Any]
 Runtime = NamedDependency[ImageRuntime]
 
 
@@ -79,7 +72,7 @@ async def _answer(
 ) -> ASGIApp:
     record = request.state.record
     origin = _origin(request, runtime)
-    strict = _asks_strict(request.headers)
+    strict = asks_strict(request.headers)
     preferences = read_preferences(request.headers)
     data, unknown = await runtime.bodies.read(request, into)
     previews = data.partial_images or 0
@@ -87,7 +80,7 @@ async def _answer(
         # The job's own events take the place of the stream, and have its previews.
         data = msgspec.structs.replace(data, stream=None, partial_images=None, progress=None)
     call, warnings = to_call(data, caller=Caller(record.caller, record.request_id), unknown=unknown, strict=strict)
-    asked = await _asked(request, runtime, data, call, preferences)
+    asked = await asked_of(request, runtime, data, call, preferences)
 
     if preferences.respond_async:
         accept = partial(
@@ -99,7 +92,7 @@ async def _answer(
             warnings=warnings,
             record=record,
         )
-        return await _accepted(request, runtime, asked, accept)
+        return await answer_accepted(request, runtime, asked, accept)
 
     async def paint(tell: TellOfCall | None = None) -> Painting:
         work = partial(
@@ -125,67 +118,17 @@ async def _answer(
     if data.stream:
         events = partial(_send_events, paint, prefix, warnings, origin, with_progress=bool(data.progress))
         return await _stream(request, runtime, events)
-    return await _whole(request, runtime, asked, paint_whole())
+    tell_late = partial(_tell_late, runtime, asked, record)
+    return await answer_whole(request, runtime, paint_whole(), tell_late=tell_late)
 
 
-async def _accepted(
-    request: AnyRequest, runtime: ImageRuntime, asked: Asked, accept: Callable[[], Coroutine[Any, Any, Snapshot]]
-) -> ASGIApp:
-    """Two jobs of one seed are two jobs: only a repeat is told of the one that there is, and how it stands by now."""
-    told = runtime.accepted.answer(msgspec.structs.replace(asked, has_seed=False), accept)
-    snapshot = await while_caller_waits(request.receive, told)
-    return answer_accepted(await runtime.jobs.get(snapshot.job.id, request.state.record.caller))
-
-
-async def _asked(
-    request: AnyRequest, runtime: ImageRuntime, data: ImageRequest, call: ImageModelCall, preferences: Preferences
-) -> Asked:
-    """What tells whether this request repeats another."""
-    record, came = request.state.record, time.monotonic()
-    digest = partial(request_digest, request.url.path, data)
-    # Whoever needs no key is told apart by address.
-    address = request.client.host if request.client and not runtime.settings.keys else ""
-    return Asked(
-        caller=f"{record.caller} {address}",
-        body=await runtime.in_codec(digest) if call.images or call.mask or call.control_image else digest(),
-        key=preferences.idempotency_key,
-        keep=preferences.keep,
-        has_seed=call.seed is not None,
-        retry_count=preferences.retry_count or 0,
-        asks_again=lambda: preferences.asks_again(time.monotonic() - came),
-    )
-
-
-async def _whole(
-    request: AnyRequest, runtime: ImageRuntime, asked: Asked, work: Coroutine[Any, Any, list[bytes]]
-) -> LateAnswer:
-    record = request.state.record
-
-    def tell_late(error: Exception) -> None:
-        told = answer_for(error, record).body.error.message
-        if not isinstance(error, CallerLeftError):
-            final = isinstance(error, CalotypeError) and not error.is_retryable
-            # The next attempt is told for good: it would come too late again.
-            runtime.repeats.keep_failure(asked, cast(CalotypeError, error) if final else EngineError(told))
-
-    answer = LateAnswer(
-        work,
-        headers=lambda: _queue_headers(record),
-        tell_late=tell_late,
-        begin_seconds_max=runtime.settings.answer_begin_seconds_max,
-    )
-    await while_caller_waits(request.receive, answer.begin())
-    return answer
-
-
-def _queue_headers(record: RequestRecord) -> dict[str, str]:
-    """Where the call stood when it came. Nothing for one that joined another."""
-    if record.queue_position is None or record.queue_seconds is None:
-        return {}
-    return {
-        "x-calotype-queue-position": str(record.queue_position),
-        "x-calotype-queue-seconds": f"{record.queue_seconds:g}",
-    }
+def _tell_late(runtime: ImageRuntime, asked: Asked, record: RequestRecord, error: Exception) -> None:
+    """No error may stand in an answer that has begun: the connection breaks, and the next attempt is told."""
+    told = answer_for(error, record).body.error.message
+    if not isinstance(error, CallerLeftError):
+        final = isinstance(error, CalotypeError) and not error.is_retryable
+        # For good: it would come too late again.
+        runtime.repeats.keep_failure(asked, cast(CalotypeError, error) if final else EngineError(told))
 
 
 async def _stream(request: AnyRequest, runtime: ImageRuntime, work: Work) -> EventStream:
@@ -240,13 +183,6 @@ def _delivery(data: ImageRequest) -> Delivery | None:
             return None
         case _:
             return "b64_json"
-
-
-def _asks_strict(headers: Mapping[str, str]) -> bool:
-    value = headers.get(STRICT_HEADER, "false").strip().lower()
-    if value not in ("true", "false", "1", "0"):
-        raise InvalidCallError(f"{STRICT_HEADER} must be true or false, got {value[:40]!r}", parameter=STRICT_HEADER)
-    return value in ("true", "1")
 
 
 def _origin(request: AnyRequest, runtime: ImageRuntime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from calotype_runtime.jobs.job import encode_job, encode_job_event
 from calotype_runtime.jobs.snapshots import Snapshot
 from calotype_runtime.json_answer import JsonAnswer
 from calotype_runtime.leaving import while_caller_waits
+from calotype_runtime.repeats import Asked
 
 AnyRequest = Request[Any, Any, Any]
 Runtime = NamedDependency[ImageRuntime]
@@ -71,8 +72,15 @@ async def follow_job(request: AnyRequest, runtime: Runtime, job_id: FromPath[str
     return stream
 
 
-def answer_accepted(snapshot: Snapshot) -> ASGIApp:
-    """202: the job is stored, and will be painted."""
+async def answer_accepted(
+    request: AnyRequest, runtime: ImageRuntime, asked: Asked, accept: Callable[[], Coroutine[Any, Any, Snapshot]]
+) -> ASGIApp:
+    """202: the job is stored, and will be painted. A repeat is told of the one that there is, and how it stands by now;
+    two that are alike and have one seed are two all the same.
+    """
+    told = runtime.accepted.answer(msgspec.structs.replace(asked, has_seed=False), accept)
+    job_id = (await while_caller_waits(request.receive, told)).job.id
+    snapshot = await runtime.jobs.get(job_id, request.state.record.caller)
     [data] = encode_job(snapshot.job)
     headers = {"location": f"/v1/jobs/{snapshot.job.id}", "preference-applied": "respond-async"}
     return ASGIResponse(body=data, status_code=202, headers=headers, media_type="application/json")

