@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from server_process import ServerProcess
+from server_process import ServerProcess, until
 
 CLIENTS = Path(__file__).parent / "clients"
 SECONDS_MAX = 120
+KEY = "secret-of-ada"
 
 Major = Literal[5, 6, 7]
 MAJORS: tuple[Major, ...] = (5, 6, 7)
@@ -52,3 +55,21 @@ def run(major: Major, server: ServerProcess, **arguments: Any) -> Any:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def kept_busy(server: ServerProcess) -> Iterator[None]:
+    """Its one place is held by a call of acme's that does not end by itself; `KEY` opens it."""
+    holding = command(6, server, key=KEY, model="acme/endless", prompt="a fox", maxRetries=0)
+    with subprocess.Popen(holding, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as holder:
+        try:
+            until(lambda: _status_of_another(server) == 429, "the first caller's turn")
+            yield
+        finally:
+            holder.kill()
+    until(lambda: _status_of_another(server) == 200, "its end")
+
+
+def _status_of_another(server: ServerProcess) -> int:
+    body = {"prompt": "a fox", "model": "acme/brush"}
+    return server.post("/v1/images/generations", body, authorization=f"Bearer {KEY}")[0]

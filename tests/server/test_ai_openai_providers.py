@@ -9,12 +9,14 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import acme_pictures
 import ai_sdk
 import pytest
 from ai_sdk import Major
 from PIL import Image
 from server_process import ServerProcess, until
 
+PATH = "/v1/images/generations"
 FOX = "a red fox on a blue background"
 VIAS = ("openai", "compatible", "runcrate")
 COMPATIBLE = {"compatible": "calotype", "runcrate": "runcrate"}
@@ -129,10 +131,11 @@ def test_an_unknown_model(server: ServerProcess, major: Major, via: str) -> None
 
 @pytest.fixture(scope="module")
 def busy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Nobody may be painted for, or wait; a key is needed."""
+    """One call at a time, and nobody may wait; a key is needed."""
     settings = tmp_path_factory.mktemp("settings") / "calotype.toml"
-    settings.write_text('[queue]\nrunning_max = 1\nwaiting_max = 1\n[keys]\nada = "secret-of-ada"\n')
-    with ServerProcess("--config", str(settings)) as process:
+    settings.write_text(f'[queue]\nrunning_max = 1\nwaiting_max = 0\n[keys]\nada = "{ai_sdk.KEY}"\n')
+    environment = acme_pictures.install(tmp_path_factory.mktemp("acme"))
+    with ServerProcess("--config", str(settings), environment=environment) as process:
         yield process.wait_ready()
 
 
@@ -143,6 +146,14 @@ def test_a_wrong_key(busy_server: ServerProcess, major: Major, via: str) -> None
     assert "key" in told["message"]
 
 
+@each_client
+def test_a_busy_server_is_asked_three_times(busy_server: ServerProcess, major: Major, via: str) -> None:
+    with ai_sdk.kept_busy(busy_server):
+        told = run(major, busy_server, via, key=ai_sdk.KEY, model="acme/brush", prompt=FOX)
+    assert (told["name"], told["reason"]) == ("AI_RetryError", "maxRetriesExceeded")
+    assert [(one["name"], one["statusCode"]) for one in told["errors"]] == [("AI_APICallError", 429)] * 3
+
+
 N, STEPS = 4, 50
 # A step of all pictures may be under way when the caller leaves, and one more before the news has come through.
 STEPS_AFTER_MAX = 3 * N
@@ -151,18 +162,18 @@ STEPS_AFTER_MAX = 3 * N
 @each_compatible
 def test_an_aborted_call_stops_the_engine_within_a_step(busy_server: ServerProcess, major: Major, via: str) -> None:
     def steps() -> int:
-        done: int = busy_server.send("GET", "/v1/engine", authorization="Bearer secret-of-ada")[1]["steps_done"]
+        done: int = busy_server.send("GET", "/v1/engine", authorization=f"Bearer {ai_sdk.KEY}")[1]["steps_done"]
         return done
 
     before = steps()
     slow: dict[str, Any] = {"n": N, "providerOptions": {COMPATIBLE[via]: {"num_inference_steps": STEPS}}}
-    calling = ai_sdk.command(major, busy_server, via=via, path="/v1", key="secret-of-ada", prompt=FOX, **slow)
+    calling = ai_sdk.command(major, busy_server, via=via, path="/v1", key=ai_sdk.KEY, prompt=FOX, **slow)
     with subprocess.Popen(calling, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as caller:
         until(lambda: steps() > before + N, "steps")
         at_abort = steps()
         told = json.loads(caller.communicate("abort\n", timeout=60)[0])["error"]
     assert told["name"] == "AbortError"
-    # It waits for the one place there is.
     body = {"prompt": FOX, "num_inference_steps": 2}
-    assert busy_server.post("/v1/images/generations", body, authorization="Bearer secret-of-ada")[0] == 200
+    # Until the one place is free.
+    until(lambda: busy_server.post(PATH, body, authorization=f"Bearer {ai_sdk.KEY}")[0] == 200, "a picture")
     assert steps() - 2 - at_abort <= STEPS_AFTER_MAX

@@ -69,7 +69,7 @@ def test_openai_extensions_arrive_by_extra_body(
     )
     assert result.data
     assert result.size == "176x96"
-    assert result.data[0].model_extra == {"seed": 7}
+    assert (result.data[0].model_extra or {})["seed"] == 7
     assert [warning["feature"] for warning in (result.model_extra or {})["warnings"]] == ["aspect_ratio"]
 
 

@@ -79,7 +79,7 @@ def test_openai_edits_one_image_and_the_answer_has_its_shape(client: openai.Open
     assert result.data
     assert result.size == "176x96"
     assert painted(result.data[0].b64_json).size == (176, 96)
-    assert result.data[0].model_extra == {"seed": 7}
+    assert (result.data[0].model_extra or {})["seed"] == 7
     assert result.usage
     assert result.usage.input_tokens_details.image_tokens > 0
     assert result.usage.input_tokens_details.text_tokens > 0

@@ -7,7 +7,6 @@ import io
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -263,28 +262,10 @@ def test_an_unknown_model_is_named(server: ServerProcess, major: Major) -> None:
 def busy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One call at a time, and nobody may wait; a key is needed."""
     settings = tmp_path_factory.mktemp("settings") / "calotype.toml"
-    settings.write_text('[queue]\nrunning_max = 1\nwaiting_max = 0\n[keys]\nada = "secret-of-ada"\n')
+    settings.write_text(f'[queue]\nrunning_max = 1\nwaiting_max = 0\n[keys]\nada = "{ai_sdk.KEY}"\n')
     environment = acme_pictures.install(tmp_path_factory.mktemp("acme-endless"))
     with ServerProcess("--config", str(settings), environment=environment) as process:
         yield process
-
-
-@contextmanager
-def kept_busy(server: ServerProcess) -> Iterator[None]:
-    """By a call that does not end by itself."""
-    holding = ai_sdk.command(6, server, key="secret-of-ada", model="acme/endless", prompt=FOX, maxRetries=0)
-    with subprocess.Popen(holding, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as holder:
-        try:
-            until(lambda: status_of_another(server) == 429, "the first caller's turn")
-            yield
-        finally:
-            holder.kill()
-    until(lambda: status_of_another(server) == 200, "its end")
-
-
-def status_of_another(server: ServerProcess) -> int:
-    body = {"prompt": FOX, "model": "acme/brush"}
-    return server.post("/v1/images/generations", body, authorization="Bearer secret-of-ada")[0]
 
 
 @each_major
@@ -303,8 +284,8 @@ def test_a_busy_server_is_asked_three_times_and_its_words_are_the_last(
     busy_server: ServerProcess, major: Major
 ) -> None:
     before = asked(busy_server, 429)
-    with kept_busy(busy_server):
-        told = error(major, busy_server, key="secret-of-ada", model="acme/brush", prompt=FOX)
+    with ai_sdk.kept_busy(busy_server):
+        told = error(major, busy_server, key=ai_sdk.KEY, model="acme/brush", prompt=FOX)
         until(lambda: asked(busy_server, 429) == before + 3, "three records")
     assert (told["name"], told["reason"]) == ("AI_RetryError", "maxRetriesExceeded")
     each = [(one["name"], one["statusCode"], one["isRetryable"]) for one in told["errors"]]
@@ -314,8 +295,8 @@ def test_a_busy_server_is_asked_three_times_and_its_words_are_the_last(
 @each_major
 def test_a_server_that_was_busy_gives_its_picture_to_the_next_try(busy_server: ServerProcess, major: Major) -> None:
     before = asked(busy_server, 429)
-    trying = ai_sdk.command(major, busy_server, key="secret-of-ada", model="acme/brush", prompt=FOX, maxRetries=5)
-    with kept_busy(busy_server):
+    trying = ai_sdk.command(major, busy_server, key=ai_sdk.KEY, model="acme/brush", prompt=FOX, maxRetries=5)
+    with ai_sdk.kept_busy(busy_server):
         caller = subprocess.Popen(trying, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         until(lambda: asked(busy_server, 429) > before, "a refusal")
     with caller:

@@ -339,3 +339,11 @@ def test_a_recorded_request_of_a_typescript_sdk_is_answered_as_it_expects(server
     assert (answer["size"], answer["output_format"]) == ("176x96", "webp")
     assert [item["seed"] for item in answer["data"]] == [0]
     assert {warning["feature"] for warning in answer["warnings"]} == {"aspect_ratio", "model"}
+
+
+def test_each_picture_says_how_it_was_painted(server: ServerProcess) -> None:
+    _, answer = server.paint(n=2, num_inference_steps=3)
+    revision = server.get("/v1/engine")[1]["models"][0]["revision"]
+    for item in answer["data"]:
+        assert (item["steps"], item["model_revision"]) == (3, revision)
+        assert item["milliseconds"] > 0

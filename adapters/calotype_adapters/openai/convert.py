@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -20,6 +21,7 @@ from calotype_adapters.openai.types import (
     ModelList,
     Usage,
 )
+from calotype_adapters.picture_facts import facts_of
 from calotype_adapters.pictures import INPUT_IMAGES_MAX, PICTURES_MAX, to_image, to_images
 from calotype_adapters.sizes import asked_size
 from calotype_provider.call_checks import refuse_when_strict
@@ -40,6 +42,8 @@ from calotype_provider.types import (
 )
 
 MODEL_ID_CHARACTERS_MAX = 200
+
+Value = TypeVar("Value")
 
 FORMATS: dict[str, OutputFormat] = {media_type: name for name, media_type in MEDIA_TYPES.items()}
 
@@ -157,8 +161,11 @@ def to_response(
                 b64_json=UNSET if base64 is None else base64[index],
                 url=UNSET if urls is None else urls[index],
                 seed=image.seed,
+                steps=known(facts.steps),
+                milliseconds=known(facts.milliseconds),
+                model_revision=known(facts.model_revision),
             )
-            for index, image in enumerate(result.images)
+            for index, (image, facts) in enumerate(zip(result.images, facts_of(result), strict=True))
         ),
         size=UNSET if first is None else str(first.size),
         output_format=UNSET if first is None else FORMATS.get(first.media_type, UNSET),
@@ -169,17 +176,18 @@ def to_response(
 
 
 def to_usage(usage: ImageUsage) -> Usage:
-    details = InputTokensDetails(text_tokens=_counted(usage.text_tokens), image_tokens=_counted(usage.image_tokens))
+    details = InputTokensDetails(text_tokens=known(usage.text_tokens), image_tokens=known(usage.image_tokens))
     return Usage(
-        input_tokens=_counted(usage.input_tokens),
+        input_tokens=known(usage.input_tokens),
         input_tokens_details=UNSET if details == InputTokensDetails() else details,
-        output_tokens=_counted(usage.output_tokens),
-        total_tokens=_counted(usage.total_tokens),
+        output_tokens=known(usage.output_tokens),
+        total_tokens=known(usage.total_tokens),
     )
 
 
-def _counted(tokens: int | None) -> int | UnsetType:
-    return UNSET if tokens is None else tokens
+def known(value: Value | None) -> Value | UnsetType:
+    """This wire has no nulls: what is not known is left out."""
+    return UNSET if value is None else value
 
 
 def to_model(card: ModelCard, *, created: int) -> Model:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import UNSET
 
-from calotype_adapters.openai.convert import FORMATS, to_usage
+from calotype_adapters.openai.convert import FORMATS, known, to_usage
 from calotype_adapters.openai.types import (
     CompletedEvent,
     EventPrefix,
@@ -15,6 +15,7 @@ from calotype_adapters.openai.types import (
     ProgressEvent,
     QueuedEvent,
 )
+from calotype_adapters.picture_facts import facts_of
 from calotype_provider.types import (
     CallWarning,
     ImageModelCall,
@@ -70,6 +71,7 @@ def to_completed_event(
 ) -> CompletedEvent:
     """Picture `index` of the result; `warnings` come before the result's own."""
     image = result.images[index]
+    facts = facts_of(result)[index]
     usage = result.usage and usage_share(result.usage, index, len(result.images))
     return CompletedEvent(
         type=f"{prefix}.completed",
@@ -77,6 +79,9 @@ def to_completed_event(
         url=UNSET if url is None else url,
         image_index=index,
         seed=image.seed,
+        steps=known(facts.steps),
+        milliseconds=known(facts.milliseconds),
+        model_revision=known(facts.model_revision),
         model=result.model_id,
         created_at=created,
         size=str(image.size),

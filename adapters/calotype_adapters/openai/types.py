@@ -127,6 +127,12 @@ class ImageData(msgspec.Struct, frozen=True, kw_only=True):
     """For an hour, unless the settings say otherwise."""
     seed: int
     """It paints this picture again."""
+    steps: int | UnsetType = UNSET
+    """Denoising steps."""
+    milliseconds: float | UnsetType = UNSET
+    """From its beginning to its file."""
+    model_revision: str | UnsetType = UNSET
+    """Of the model's files: another revision paints another picture."""
 
 
 class InputTokensDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,6 +233,12 @@ class CompletedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the call's pictures, from 0."""
     seed: int
     """It paints this picture again."""
+    steps: int | UnsetType = UNSET
+    """Denoising steps."""
+    milliseconds: float | UnsetType = UNSET
+    """From its beginning to its file."""
+    model_revision: str | UnsetType = UNSET
+    """Of the model's files: another revision paints another picture."""
     model: str
     """The canonical id of the model that painted."""
     created_at: int
