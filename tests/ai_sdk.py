@@ -60,7 +60,8 @@ def run(major: Major, server: ServerProcess, **arguments: Any) -> Any:
 @contextmanager
 def kept_busy(server: ServerProcess) -> Iterator[None]:
     """Its one place is held by a call of acme's that does not end by itself; `KEY` opens it."""
-    holding = command(6, server, key=KEY, model="acme/endless", prompt="a fox", maxRetries=0)
+    # It may meet one of those who look whether it has come.
+    holding = command(6, server, key=KEY, model="acme/endless", prompt="a fox", maxRetries=9)
     with subprocess.Popen(holding, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as holder:
         try:
             until(lambda: _status_of_another(server) == 429, "the first caller's turn")

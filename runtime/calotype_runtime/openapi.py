@@ -77,6 +77,7 @@ GATEWAY_ERRORS = {
     499: "The caller left before the answer; the log has it, and nobody reads it.",
     502: "A hosted model behind this server failed; another try may succeed.",
     503: "The engine cannot paint now; another try may succeed.",
+    507: "A job was asked for, and the store of jobs is full.",
 }
 GATEWAY_ERRORS_OF_EVERY_ROUTE = (400, 401, 403, 404, 405, 424)
 ERRORS_OF_EVERY_ROUTE = (400, 401, 403, 404, 405, 500)
@@ -130,7 +131,7 @@ GATEWAY_HEADERS: tuple[Json, ...] = (
         "description": "Of the client: it says which warnings it reads. Without it, what its path stands for.",
         "schema": {"type": "string", "enum": ["2", "3", "4"]},
     },
-    *(header for header in REQUEST_HEADERS if header["name"] != "Prefer"),
+    *REQUEST_HEADERS,
 )
 
 _PICTURE = {"type": "string", "description": "Base64, a data URI, or an http(s) URL."}
@@ -228,6 +229,7 @@ def _gateway_painting() -> Json:
         "requestBody": {"required": True, "content": _json(GatewayImageRequest)},
         "responses": {
             "200": _answer(description, content, "x-calotype-queue-position", "x-calotype-queue-seconds"),
+            "202": _accepted(),
             **_gateway_errors(GATEWAY_ERRORS),
         },
     }

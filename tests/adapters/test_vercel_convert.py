@@ -376,10 +376,10 @@ def has_null(value: Any) -> bool:
 
 
 def test_an_empty_answer_is_not_worth_another_try() -> None:
-    told = msgspec.json.decode(msgspec.json.encode(to_empty_response("nothing came", spec="v4")))
+    told = msgspec.json.decode(msgspec.json.encode(to_empty_response("nothing came")))
     assert told == {
         "images": [],
-        "warnings": [{"type": "other", "message": "files: nothing came"}],
+        "warnings": [{"type": "other", "message": "nothing came"}],
         "isRetryable": False,
     }
 

@@ -43,6 +43,7 @@ from calotype_provider.errors import (
     StorageFullError,
     UnsupportedMediaTypeError,
 )
+from calotype_runtime.openapi import GATEWAY_ERRORS
 
 URL = "https://api.example"
 INVALID, INTERNAL, LIMITED = "invalid_request_error", "internal_server_error", "rate_limit_exceeded"
@@ -147,3 +148,7 @@ def test_the_frameworks_own_failures(status: int, spec: SpecVersion, answered: i
     answer = for_status(status, "x" * 10_000, spec=spec)
     assert (answer.status, answer.body.error.type) == (answered, kind)
     assert len(answer.body.error.message) <= DETAIL_CHARACTERS_MAX
+
+
+def test_every_status_is_in_the_description_of_the_routes() -> None:
+    assert {to_error(error).status for error, *_ in ANSWERS} <= set(GATEWAY_ERRORS)

@@ -19,7 +19,8 @@ def pipeline(folders: dict[str, Path]) -> Pipeline:
 def test_pixels_are_those_of_the_pipeline_itself(pipeline: Pipeline) -> None:
     request = paint(steps=3)
     asked = {name: value for name, value in call_arguments(request).items() if value is not None}
-    asked.pop("negative_prompt", None)
+    for not_its_own in ("negative_prompt", "max_area"):
+        asked.pop(not_its_own, None)
     plain = pipeline(**asked).images[0]
     pixels = to_pixels(pipeline(**pipeline_arguments(pipeline, request)).images)
     assert pixels.shape == (64, 64, 3)

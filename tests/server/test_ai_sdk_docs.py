@@ -55,7 +55,7 @@ def test_the_documents_lists_are_whole() -> None:
     assert named == {field.encode_name for field in msgspec.structs.fields(CalotypeOptions)}
     said = DOCUMENT.split("`providerMetadata.calotype.images[i]`")[1].split("`providerMetadata.gateway`")[0]
     assert set(re.findall(r"`(\w+)`", said)) == {field.encode_name for field in msgspec.structs.fields(ImageMetadata)}
-    rows = DOCUMENT.split("| status | class |")[1].split("An answer that takes")[0]
+    rows = DOCUMENT.split("| status | class |")[1].split("Headers that the call")[0]
     statuses = {
         int(status)
         for row in rows.splitlines()

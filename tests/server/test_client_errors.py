@@ -108,7 +108,7 @@ def test_a_client_raises_the_right_class_and_asks_as_often_as_it_helps(
     body = {"prompt": "a red fox", "model": "acme/brush", **failure.body}
     holder = None
     if failure.code == "model_busy":
-        holder = threading.Thread(target=paint, args=(strained,), kwargs={"model": "acme/slower"})
+        holder = threading.Thread(target=hold, args=(strained,))
         holder.start()
         wait_until_busy(strained)
     if failure.code == "idempotency_key_reused":
@@ -127,6 +127,12 @@ def paint(server: ServerProcess, **fields: Any) -> tuple[int, Any]:
     headers = {name: fields.pop(name) for name in tuple(fields) if name.startswith(("idempotency", "x_"))}
     body = {"prompt": "a red fox", "model": "acme/brush", **fields}
     return server.post("/v1/images/generations", body, authorization=f"Bearer {KEY}", **headers)
+
+
+def hold(server: ServerProcess) -> None:
+    """The one place, for some seconds; whoever looks whether it is taken may have it for a moment."""
+    while paint(server, model="acme/slower")[0] == 429:
+        pass
 
 
 def wait_until_busy(server: ServerProcess) -> None:

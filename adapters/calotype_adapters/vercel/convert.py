@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from calotype_adapters.picture_facts import facts_of
 from calotype_adapters.pictures import INPUT_IMAGES_MAX, PICTURES_MAX, to_image, to_images
 from calotype_adapters.sizes import asked_size
 from calotype_adapters.vercel.names import wire_name
@@ -35,7 +36,6 @@ from calotype_provider.model_card import ModelCard
 from calotype_provider.types import (
     Caller,
     CallWarning,
-    GeneratedImage,
     ImageFile,
     ImageModelCall,
     ImageModelResult,
@@ -124,10 +124,9 @@ def to_response(
     )
 
 
-def to_empty_response(message: str, *, spec: SpecVersion) -> GatewayImageResponse:
+def to_empty_response(message: str) -> GatewayImageResponse:
     """No picture came, and none would: clients would ask three times. It becomes their NoImageGeneratedError."""
-    told = CallWarning("other", "images", message)
-    return GatewayImageResponse(images=(), warnings=to_warnings((told,), spec=spec), is_retryable=False)
+    return GatewayImageResponse(images=(), warnings=(GatewayWarning("other", message=message),), is_retryable=False)
 
 
 def to_warnings(warnings: Iterable[CallWarning], *, spec: SpecVersion) -> tuple[GatewayWarning, ...]:
@@ -164,39 +163,19 @@ def _metadata(result: ImageModelResult, request_id: str) -> dict[str, Any]:
 
 
 def _images_metadata(result: ImageModelResult) -> tuple[ImageMetadata, ...]:
-    own = result.provider_metadata.get("calotype", {})
-    made_with = own.get("made_with", {})
-    known: list[Mapping[str, Any]] = own.get("images", [])
-    entries = known if len(known) == len(result.images) else [{}] * len(result.images)
     return tuple(
-        _image_metadata(image, entry, made_with, model=result.model_id)
-        for image, entry in zip(result.images, entries, strict=True)
+        ImageMetadata(
+            seed=image.seed,
+            size=str(image.size),
+            media_type=image.media_type,
+            model=result.model_id,
+            steps=facts.steps,
+            milliseconds=facts.milliseconds,
+            model_revision=facts.model_revision,
+            cost=facts.cost,
+        )
+        for image, facts in zip(result.images, facts_of(result), strict=True)
     )
-
-
-def _image_metadata(
-    image: GeneratedImage, entry: Mapping[str, Any], made_with: Mapping[str, Any], *, model: str
-) -> ImageMetadata:
-    # What this machine painted costs nothing; of others' pictures only they can tell.
-    cost = _decimal(entry.get("cost", 0 if made_with else None))
-    return ImageMetadata(
-        seed=image.seed,
-        size=str(image.size),
-        media_type=image.media_type,
-        model=model,
-        steps=entry.get("steps"),
-        milliseconds=entry.get("milliseconds"),
-        model_revision=made_with.get("model_revision"),
-        cost=None if cost is None else f"{cost:f}",
-    )
-
-
-def _decimal(cost: object) -> Decimal | None:
-    try:
-        amount = Decimal(str(cost))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
 
 
 def _sum_of_costs(images: Sequence[ImageMetadata]) -> str | None:

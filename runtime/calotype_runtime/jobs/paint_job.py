@@ -53,7 +53,7 @@ async def paint_job(runtime: ImageRuntime, work: JobWork, live: LiveJob) -> byte
         if work.spec is None:
             raise
         # The gateway's clients read it in an answer without pictures.
-        return msgspec.json.encode(to_empty_response(str(error), spec=work.spec))
+        return msgspec.json.encode(to_empty_response(str(error)))
     except BaseException as error:
         record.error = type(error).__name__
         raise

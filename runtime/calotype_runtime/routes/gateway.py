@@ -35,11 +35,12 @@ async def create_gateway_images(request: AnyRequest, runtime: Runtime) -> ASGIAp
     """Pictures from words, and from words and pictures."""
     record = request.state.record
     spec = spec_of_client(request.headers.get(SPEC_HEADER), path=record.path)
-    model_id, strict = _model_id(request), asks_strict(request.headers)
+    model_id = _model_id(request)
+    strict = asks_strict(request.headers)
     preferences = read_preferences(request.headers)
     data, unknown = await runtime.bodies.read(request, GatewayImageRequest, media_types=(JSON,))
     call, warnings = to_call(data, caller=Caller(record.caller, record.request_id), unknown=unknown, strict=strict)
-    asked = await asked_of(request, runtime, data, call, preferences, beside=f" {model_id} {strict}")
+    asked = await asked_of(request, runtime, data, call, preferences, beside=model_id)
 
     if preferences.respond_async:
         accept = partial(
@@ -67,7 +68,7 @@ async def create_gateway_images(request: AnyRequest, runtime: Runtime) -> ASGIAp
             painting = await runtime.repeats.answer(asked, work)
         except NoImageGeneratedError as error:
             record.error = type(error).__name__
-            return [msgspec.json.encode(to_empty_response(str(error), spec=spec))]
+            return [msgspec.json.encode(to_empty_response(str(error)))]
         record.note_result(painting.result, warnings=(*warnings, *painting.result.warnings))
         return await runtime.in_codec(
             partial(encode_gateway_answer, painting, warnings=warnings, spec=spec, request_id=record.request_id)
