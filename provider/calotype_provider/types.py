@@ -59,7 +59,7 @@ class ImageFile(msgspec.Struct, frozen=True, tag="file"):
 
 
 class ImageSource(msgspec.Struct, frozen=True, tag="source"):
-    """A picture as a caller named it: base64 or a data URI. Hostile until the runtime has made an ImageFile of it."""
+    """A picture as a caller named it: base64, a data URI or a URL. Hostile until the runtime has read it."""
 
     text: str
     parameter: str

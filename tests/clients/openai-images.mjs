@@ -1,5 +1,6 @@
 // One call of OpenAI's Node client, told by its arguments; what came of it is printed as one line of JSON.
-// node openai-images.mjs BASE_URL KEY METHOD '{"prompt": "..."}'   File fields are names of files; `_headers` go beside the body.
+// node openai-images.mjs BASE_URL KEY METHOD '{"prompt": "..."}'
+// File fields are names of files; `_headers` and `_timeout` (milliseconds) go beside the body.
 import fs from 'node:fs'
 import OpenAI, { toFile } from 'openai'
 
@@ -17,7 +18,7 @@ async function withFiles(body) {
 }
 
 const calls = {
-  generate: ({ _headers: headers, ...body }) => client.images.generate(body, { headers }),
+  generate: ({ _headers: headers, _timeout: timeout, ...body }) => client.images.generate(body, { headers, timeout }),
   edit: async (body) => client.images.edit(await withFiles(body)),
   variation: async (body) => client.images.createVariation(await withFiles(body)),
   models: async () => ({ data: (await client.models.list()).data }),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -88,6 +90,17 @@ def test_a_client_that_times_out_and_asks_again_joins_what_it_began(acme: Server
         result = impatient.images.generate(model="acme/slow", prompt="a patient fox")
     assert result.data
     assert int(painted(json.loads(result.model_dump_json()))) == before + 1
+    assert next_count(acme) == before + 2
+
+
+def test_openais_client_for_node_does_the_same(acme: ServerProcess) -> None:
+    before = next_count(acme)
+    body = json.dumps({"model": "acme/slow", "prompt": "a fox from elsewhere", "_timeout": 2000})
+    script = Path(__file__).parent.parent / "clients/openai-images.mjs"
+    # It announces its time in whole seconds. The answer begins in time, and is not whole by then.
+    command = ("node", str(script), f"{acme.url}/v1", "unused", "generate", body)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert int(painted(json.loads(done.stdout)["result"])) == before + 1
     assert next_count(acme) == before + 2
 
 
