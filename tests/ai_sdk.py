@@ -32,15 +32,19 @@ def command(
     server: ServerProcess,
     *,
     via: str = "gateway",
+    over: str = "gateway",
     path: str | None = None,
     key: str = "unused",
     model: str = "calotype/tintype",
     call: str = "generate",
     **options: Any,
 ) -> list[str]:
-    """`options` are generateImage's own; `path` is the gateway's for this major, unless it is given."""
+    """`options` are generateImage's own; `path` is the gateway's for this major, unless it is given.
+
+    `via` is a provider, or what the SDK makes of one: of the one that `over` names.
+    """
     url = server.url + (GATEWAYS[major] if path is None else path)
-    told = {"via": via, "baseURL": url, "key": key, "model": model, "call": call, "options": options}
+    told = {"via": via, "over": over, "baseURL": url, "key": key, "model": model, "call": call, "options": options}
     return [node_for(major), str(CLIENTS / f"ai{major}/images.mjs"), json.dumps(told)]
 
 

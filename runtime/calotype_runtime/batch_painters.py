@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-import pybase64
 
 from calotype_provider.catalog import KNOWN_MODELS
-from calotype_provider.errors import APICallError, CalotypeError, ConfigError, NoImageGeneratedError
-from calotype_provider.remote.http import HttpClient
+from calotype_provider.errors import APICallError, CalotypeError, ConfigError
 from calotype_provider.types import CallWarning
 from calotype_runtime.assembly import Assembly
 from calotype_runtime.batch_lines import BatchLine
 from calotype_runtime.config import FileSettings, JobSettings, Settings, model_folders
 from calotype_runtime.generate_image import DRAWN_SEED_BITS, fit
 from calotype_runtime.request_log import new_record
+from calotype_runtime.server_client import ServerAnswer, ServerClient
 
 TRIES_MAX = 8
 UNREACHED_TRIES_MAX = 3
@@ -82,9 +80,7 @@ class LocalPainter:
 
 class ServerPainter:
     def __init__(self, server: str) -> None:
-        self._url = server.rstrip("/").removesuffix("/v1") + "/v1/images/generations"
-        key = os.environ.get("CALOTYPE_API_KEY")
-        self._client = HttpClient(headers={"authorization": f"Bearer {key}"} if key else None)
+        self._client = ServerClient(server)
 
     def fit(self, line: BatchLine) -> BatchLine:
         """What its model can do is the server's to say, when it comes to the line."""
@@ -94,29 +90,25 @@ class ServerPainter:
         await self._client.__aenter__()
 
     async def paint(self, line: BatchLine) -> Sequence[Painted]:
-        body = {**line.fields, "seed": line.call.seed, "response_format": "b64_json"}
+        body: dict[str, object] = {**line.fields, "seed": line.call.seed}
         if line.model_id is not None:
             body["model"] = line.model_id
         answer = await self._ask_patiently(body)
         return [
             Painted(
-                data=_decoded(image.b64_json, self._url),
-                seed=image.seed,
-                size=answer.size,
-                model=answer.model,
-                warnings=answer.warnings,
+                data=picture.data, seed=picture.seed, size=answer.size, model=answer.model, warnings=answer.warnings
             )
-            for image in answer.data
+            for picture in answer.pictures
         ]
 
     async def aclose(self) -> None:
         await self._client.__aexit__(None, None, None)
 
-    async def _ask_patiently(self, body: Mapping[str, object]) -> _Answer:
+    async def _ask_patiently(self, body: Mapping[str, object]) -> ServerAnswer:
         tries = 0
         while True:
             try:
-                return await self._client.post_json(self._url, body, answer=_Answer)
+                return await self._client.generate(body)
             except APICallError as error:
                 tries += 1
                 is_gone = error.status_code is None and not isinstance(error.__cause__, TimeoutError)
@@ -147,24 +139,3 @@ def _assembly(settings: Settings, model_ids: Collection[str]) -> Assembly:
             with contextlib.suppress(ConfigError):
                 return Assembly(msgspec.structs.replace(settings, default_model=default), folders=chosen)
     return Assembly(settings, folders=chosen | dict(filter(None, [folders.get(own)])))
-
-
-def _decoded(text: str, url: str) -> bytes:
-    try:
-        return pybase64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise NoImageGeneratedError(f"{url} answered with a picture that is not base64") from error
-
-
-class _AnswerImage(msgspec.Struct):
-    b64_json: str
-    seed: int | None = None
-
-
-class _Answer(msgspec.Struct):
-    """What is read of the answer; another server of this wire may leave the rest out."""
-
-    data: tuple[_AnswerImage, ...]
-    size: str = "unknown size"
-    model: str = "the server's model"
-    warnings: tuple[CallWarning, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 from pathlib import Path
 
 import msgspec
@@ -18,7 +17,6 @@ from calotype_provider.call_checks import check
 from calotype_provider.errors import CalotypeError, InvalidCallError, NoImageGeneratedError
 from calotype_provider.geometry import parse_aspect_ratio, parse_size
 from calotype_provider.image_model import ImageModel, StreamingImageModel
-from calotype_provider.remote.http import HttpClient
 from calotype_provider.types import (
     CallWarning,
     ImageFile,
@@ -33,6 +31,7 @@ from calotype_provider.types import (
 from calotype_runtime.assembly import Assembly
 from calotype_runtime.config import Settings, model_folders
 from calotype_runtime.generate_image import fit, merge
+from calotype_runtime.server_client import ServerClient
 
 FORMATS: dict[str, OutputFormat] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
@@ -173,39 +172,15 @@ async def _ask_server(server: str, call: ImageModelCall, model_id: str | None) -
         "mask": call.mask and _base64(call.mask),
         "control_image": call.control_image and _base64(call.control_image),
         "output_format": call.output_format,
-        "response_format": "b64_json",
     }
     body = {name: wish for name, wish in wishes.items() if wish is not None}
-    key = os.environ.get("CALOTYPE_API_KEY")
-    headers = {"authorization": f"Bearer {key}"} if key else None
-    url = server.rstrip("/").removesuffix("/v1") + "/v1/images/generations"
     with Console(stderr=True).status("the server paints"):
-        async with HttpClient(headers=headers) as client:
-            answer = await client.post_json(url, body, answer=_Answer)
-    if not answer.data:
-        raise NoImageGeneratedError(f"{url} answered without a picture")
-    image = answer.data[0]
-    try:
-        data = pybase64.b64decode(image.b64_json, validate=True)
-    except ValueError as error:
-        raise NoImageGeneratedError(f"{url} answered with a picture that is not base64") from error
-    return _Painted(data, answer.size, image.seed, answer.model, answer.warnings)
+        async with ServerClient(server) as client:
+            answer = await client.generate(body)
+    picture = answer.pictures[0]
+    return _Painted(picture.data, answer.size, picture.seed, answer.model, answer.warnings)
 
 
 def _base64(image: ImageFile | ImageSource) -> str:
     assert isinstance(image, ImageFile), "the terminal reads files"
     return pybase64.b64encode(image.data).decode("ascii")
-
-
-class _AnswerImage(msgspec.Struct):
-    b64_json: str
-    seed: int | None = None
-
-
-class _Answer(msgspec.Struct):
-    """What is read of the answer; another server of this wire may leave the rest out."""
-
-    data: tuple[_AnswerImage, ...]
-    size: str = "unknown size"
-    model: str = "the server's model"
-    warnings: tuple[CallWarning, ...] = ()

@@ -1,5 +1,6 @@
 // One call of the AI SDK, told by its arguments; what came of it is printed as one line of JSON.
 // node aiN/images.mjs '{"via": "gateway", "baseURL": "...", "model": "...", "options": {"prompt": "..."}}'
+// `via` is a provider, or what is made of the one that `over` names.
 // Pictures in the prompt are URLs, or {"path": NAME} for the bytes of a file. Any line on stdin aborts the call.
 import fs from 'node:fs'
 
@@ -14,41 +15,44 @@ function promptOf(prompt) {
 }
 
 export async function run(sdk, text) {
-  const { via, baseURL, key = 'unused', model: id, options = {}, call = 'generate' } = JSON.parse(text)
+  const { via, over = 'gateway', baseURL, key = 'unused', model: id, options = {}, call = 'generate' } = JSON.parse(text)
   const { ai, createGateway, createOpenAI, createOpenAICompatible } = sdk
   const generateImage = ai.generateImage ?? ai.experimental_generateImage
-  const gateway = () => createGateway({ baseURL, apiKey: key })
+  const providers = {
+    gateway: () => createGateway({ baseURL, apiKey: key }),
+    openai: () => createOpenAI({ baseURL, apiKey: key }),
+    compatible: () => createOpenAICompatible({ name: 'calotype', baseURL, apiKey: key }),
+    runcrate: () => createOpenAICompatible({ name: 'runcrate', baseURL, apiKey: key }),
+  }
+  const provider = providers[via in providers ? via : over]()
   const models = {
-    gateway: () => gateway().imageModel(id),
-    openai: () => createOpenAI({ baseURL, apiKey: key }).imageModel(id),
-    compatible: () => createOpenAICompatible({ name: 'calotype', baseURL, apiKey: key }).imageModel(id),
-    runcrate: () => createOpenAICompatible({ name: 'runcrate', baseURL, apiKey: key }).imageModel(id),
     string: () => {
-      globalThis.AI_SDK_DEFAULT_PROVIDER = gateway()
+      globalThis.AI_SDK_DEFAULT_PROVIDER = provider
       return id
     },
-    registry: () => ai.createProviderRegistry({ here: gateway() }).imageModel(`here:${id}`),
-    custom: () => ai.customProvider({ imageModels: { fox: gateway().imageModel(id) } }).imageModel('fox'),
+    registry: () => ai.createProviderRegistry({ here: provider }).imageModel(`here:${id}`),
+    custom: () => ai.customProvider({ imageModels: { fox: provider.imageModel(id) } }).imageModel('fox'),
     wrapped: () =>
       ai.wrapImageModel({
-        model: gateway().imageModel(id),
+        model: provider.imageModel(id),
         middleware: {
-          specificationVersion: gateway().imageModel(id).specificationVersion,
+          specificationVersion: provider.imageModel(id).specificationVersion,
           transformParams: async ({ params }) => ({ ...params, seed: 41 }),
         },
       }),
   }
+  const modelOf = models[via] ?? (() => provider.imageModel(id))
   const aborting = new AbortController()
   process.stdin.once('data', () => aborting.abort())
   let outcome
   try {
     const result =
       call === 'models'
-        ? await gateway().getAvailableModels()
+        ? await provider.getAvailableModels()
         : shown(
             await generateImage({
               ...options,
-              model: models[via](),
+              model: modelOf(),
               prompt: promptOf(options.prompt),
               abortSignal: aborting.signal,
             }),

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import acme_pictures
@@ -112,6 +113,47 @@ def test_an_edit_with_a_file_and_a_mask(server: ServerProcess, major: Major, via
     assert sizes(run(major, server, via, prompt=masked, **quick(via))) == [(128, 128)]
 
 
+def data_url(path: str) -> str:
+    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
+
+
+@each_client
+def test_an_edit_with_data_urls(server: ServerProcess, major: Major, via: str, apple: str, mask: str) -> None:
+    prompt = {"text": "a big apple on a red background", "images": [data_url(apple)], "mask": data_url(mask)}
+    answer = run(major, server, via, prompt=prompt, **quick(via))
+    assert sizes(answer) == [(128, 128)]
+    with (
+        Image.open(apple) as original,
+        Image.open(io.BytesIO(base64.b64decode(answer["images"][0]["base64"]))) as edited,
+    ):
+        kept, whole = (0, 0, 48, 128), (0, 0, 128, 128)
+        assert edited.crop(kept).tobytes() == original.crop(kept).tobytes()
+        assert edited.crop(whole).tobytes() != original.crop(whole).tobytes()
+
+
+@each_client
+def test_a_url_is_fetched_by_the_client_which_refuses_private_hosts(
+    server: ServerProcess, major: Major, via: str, apple: str
+) -> None:
+    before = asked(server)
+    private = f"{server.url}/fox.png"
+    for prompt in ({"images": [private]}, {"images": [data_url(apple)], "mask": private}):
+        told = run(major, server, via, prompt={"text": FOX, **prompt}, **quick(via))
+        assert (told["name"], told["message"]) == ("AI_DownloadError", "URL with IP address 127.0.0.1 is not allowed")
+    assert asked(server) == before
+
+
+@pytest.mark.parametrize("via", ["string", "registry", "custom", "wrapped"])
+@pytest.mark.parametrize(("major", "over"), [(major, over) for major in (6, 7) for over in VIAS])
+def test_models_by_name_registry_custom_provider_and_middleware(
+    server: ServerProcess, major: Major, over: str, via: str
+) -> None:
+    answer = run(major, server, via, over=over, prompt=FOX, **quick(over))
+    assert sizes(answer) == [(128, 128)]
+    # The middleware's own, which these clients do not send.
+    assert [warning["feature"] for warning in answer["warnings"]] == ["seed"] * (via == "wrapped")
+
+
 @each_client
 def test_bad_input_has_the_servers_words_and_is_told_once(server: ServerProcess, major: Major, via: str) -> None:
     before = asked(server, 400)
@@ -154,20 +196,47 @@ def test_a_busy_server_is_asked_three_times(busy_server: ServerProcess, major: M
     assert [(one["name"], one["statusCode"]) for one in told["errors"]] == [("AI_APICallError", 429)] * 3
 
 
+@each_client
+def test_a_server_that_was_busy_gives_its_picture_to_the_next_try(
+    busy_server: ServerProcess, major: Major, via: str
+) -> None:
+    name = f"tries-again-{major}-{via}"
+
+    def tries() -> list[int]:
+        return [record["status"] for record in busy_server.records() if record["request_id"] == name]
+
+    options: dict[str, Any] = {"prompt": FOX, "maxRetries": 5, "headers": {"x-request-id": name}}
+    trying = ai_sdk.command(major, busy_server, via=via, path="/v1", key=ai_sdk.KEY, model="acme/brush", **options)
+    with ai_sdk.kept_busy(busy_server):
+        caller = subprocess.Popen(trying, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        until(lambda: bool(tries()), "a refusal")
+    with caller:
+        assert caller.stdout is not None
+        assert sizes(json.loads(caller.stdout.read())["result"]) == [(1, 1)]
+    until(lambda: 200 in tries(), "the record")
+    assert set(tries()[:-1]) == {429}
+
+
 N, STEPS = 4, 50
 # A step of all pictures may be under way when the caller leaves, and one more before the news has come through.
 STEPS_AFTER_MAX = 3 * N
 
 
-@each_compatible
+def slow(via: str) -> dict[str, Any]:
+    """@ai-sdk/openai asks for several pictures at once only of OpenAI's models, and for steps by the quality alone."""
+    if via == "openai":
+        return {"n": N, "model": "gpt-image-1", "providerOptions": {"openai": {"quality": "high"}}}
+    return {"n": N, "providerOptions": {COMPATIBLE[via]: {"num_inference_steps": STEPS}}}
+
+
+@each_client
 def test_an_aborted_call_stops_the_engine_within_a_step(busy_server: ServerProcess, major: Major, via: str) -> None:
     def steps() -> int:
         done: int = busy_server.send("GET", "/v1/engine", authorization=f"Bearer {ai_sdk.KEY}")[1]["steps_done"]
         return done
 
     before = steps()
-    slow: dict[str, Any] = {"n": N, "providerOptions": {COMPATIBLE[via]: {"num_inference_steps": STEPS}}}
-    calling = ai_sdk.command(major, busy_server, via=via, path="/v1", key=ai_sdk.KEY, prompt=FOX, **slow)
+    calling = ai_sdk.command(major, busy_server, via=via, path="/v1", key=ai_sdk.KEY, prompt=FOX, **slow(via))
     with subprocess.Popen(calling, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as caller:
         until(lambda: steps() > before + N, "steps")
         at_abort = steps()
