@@ -31,6 +31,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+RETRY_SOON_SECONDS = 2.0
+"""After which another try may succeed where nobody knows better: others' pictures end, or a new worker begins."""
+
 
 class CalotypeError(Exception):
     """The root of the tree. `str()` is a message fit for the caller: no keys, no paths, no traceback."""

@@ -37,6 +37,7 @@ from calotype_provider.errors import (
 )
 
 FALSE = {"x-should-retry": "false"}
+SOON = {"retry-after": "2", "retry-after-ms": "2000"}
 URL = "https://api.example"
 
 ANSWERS: list[tuple[CalotypeError, int, str, str | None, str, dict[str, str]]] = [
@@ -64,7 +65,7 @@ ANSWERS: list[tuple[CalotypeError, int, str, str | None, str, dict[str, str]]] =
         {"retry-after": "2", "retry-after-ms": "2000", "x-should-retry": "true"},
     ),
     (StorageError("m"), 500, "server_error", None, "storage_failed", FALSE),
-    (StorageError("m", is_retryable=True), 503, "server_error", None, "storage_failed", {}),
+    (StorageError("m", is_retryable=True), 503, "server_error", None, "storage_failed", SOON),
     (NoSuchJobError("j"), 404, "invalid_request_error", None, "job_not_found", {}),
     (NoSuchRequestError("r"), 404, "invalid_request_error", None, "request_not_found", {}),
     (IdempotencyKeyReusedError("k"), 422, "invalid_request_error", None, "idempotency_key_reused", {}),
@@ -96,7 +97,7 @@ ANSWERS: list[tuple[CalotypeError, int, str, str | None, str, dict[str, str]]] =
     ),
     (ModelLoadError("m", "no weights"), 500, "server_error", None, "model_load_failed", FALSE),
     (EngineError("m"), 500, "server_error", None, "engine_error", FALSE),
-    (EngineError("m", is_retryable=True), 503, "server_error", None, "engine_error", {}),
+    (EngineError("m", is_retryable=True), 503, "server_error", None, "engine_error", SOON),
     (NoImageGeneratedError("m"), 500, "server_error", None, "no_image_generated", FALSE),
     (CallerLeftError("m"), 499, "invalid_request_error", None, "caller_left", {}),
     (RequestTimeoutError("m"), 408, "invalid_request_error", None, "request_timeout", FALSE),

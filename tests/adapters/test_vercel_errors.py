@@ -111,6 +111,7 @@ def test_a_busy_model_says_when_to_come_back() -> None:
     headers = {"retry-after": "2", "retry-after-ms": "1200"}
     assert to_error(ModelBusyError("m", retry_after_seconds=1.2)).headers == headers
     assert to_error(ModelBusyError("m", retry_after_seconds=-1)).headers["retry-after-ms"] == "1"
+    assert to_error(EngineError("m", is_retryable=True)).headers == {"retry-after": "2", "retry-after-ms": "2000"}
     assert to_error(AuthenticationError("m")).headers == {"www-authenticate": "Bearer"}
 
 

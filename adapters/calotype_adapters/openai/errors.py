@@ -108,6 +108,8 @@ def _refusal(
 
 
 def _failure(status: int, message: str, *, code: str, try_again: bool, wait: float | None = None) -> ErrorAnswer:
+    if status == 503 and try_again and wait is None:
+        wait = errors.RETRY_SOON_SECONDS
     headers = {} if wait is None else _retry_after(wait)
     if not try_again:
         headers["x-should-retry"] = "false"

@@ -117,6 +117,8 @@ def _busy(message: str, *, code: str, seconds: float) -> GatewayErrorAnswer:
 
 
 def _failure(message: str, *, code: str, status: int, headers: dict[str, str] | None = None) -> GatewayErrorAnswer:
+    if status == 503 and headers is None:
+        headers = _retry_after(errors.RETRY_SOON_SECONDS)
     return _answer(status, message, "internal_server_error", code=code, headers=headers)
 
 
