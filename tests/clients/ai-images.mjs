@@ -15,7 +15,8 @@ function promptOf(prompt) {
 }
 
 export async function run(sdk, text) {
-  const { via, over = 'gateway', baseURL, key = 'unused', model: id, options = {}, call = 'generate' } = JSON.parse(text)
+  const { via, over = 'gateway', baseURL, key = 'unused', model: id, ...asked } = JSON.parse(text)
+  const { options = {}, call = 'generate' } = asked
   const { ai, createGateway, createOpenAI, createOpenAICompatible } = sdk
   const generateImage = ai.generateImage ?? ai.experimental_generateImage
   const providers = {

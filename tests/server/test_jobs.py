@@ -144,6 +144,9 @@ def test_a_jobs_result_is_what_the_route_answers(server: ServerProcess, path: st
                 if url := item.pop("url", None):
                     with urllib.request.urlopen(url) as response:
                         item["at_url"] = response.read()
+        for item in (*result["data"], *same["data"]):
+            # Whoever paints the same picture again takes another time.
+            del item["milliseconds"]
         assert {**result, "created": 0} == {**same, "created": 0}
         same = server.post(path, {**body, "seed": seed})[1]
 
