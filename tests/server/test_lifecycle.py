@@ -96,7 +96,8 @@ def test_a_killed_worker_is_replaced_and_the_pictures_are_the_same() -> None:
         asked = [{"prompt": f"a fox {k}", "num_inference_steps": 20, "seed": 100 * k} for k in range(3)]
         undisturbed = [server.post("/v1/images/generations", body)[1]["data"] for body in asked]
         [worker] = server.worker_pids()
-        requests = [Request(server, body) for body in asked]
+        # With a user of its own each is another request, and painted anew.
+        requests = [Request(server, {**body, "user": "again"}) for body in asked]
         wait_for_work(server)
         os.kill(worker, signal.SIGKILL)
         answers = [request.answer() for request in requests]
