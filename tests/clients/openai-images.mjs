@@ -18,7 +18,9 @@ async function withFiles(body) {
 }
 
 const calls = {
-  generate: ({ _headers: headers, _timeout: timeout, ...body }) => client.images.generate(body, { headers, timeout }),
+  // The client refuses a timeout that is there and undefined.
+  generate: ({ _headers: headers, _timeout: timeout, ...body }) =>
+    client.images.generate(body, { headers, ...(timeout === undefined ? {} : { timeout }) }),
   edit: async (body) => client.images.edit(await withFiles(body)),
   variation: async (body) => client.images.createVariation(await withFiles(body)),
   models: async () => ({ data: (await client.models.list()).data }),
