@@ -10,6 +10,8 @@ NODE_CLIENTS := $(CLIENTS) $(CLIENTS)/ai5 $(CLIENTS)/ai6 $(CLIENTS)/ai7
 # The npm package, and what its tests run against a real server.
 AI_PROVIDER := adapters/calotype-ai-provider
 SERVE ?= --demo
+# Test processes, each with servers of its own; most tests wait more than they work. A file stays in one.
+TEST_PROCESSES ?= 2
 
 export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
 # Two threads on two busy cores are slower than one.
@@ -22,7 +24,7 @@ serve: $(VENV)/installed
 
 test: $(VENV)/installed-dev $(NODE_CLIENTS:=/node_modules/installed) $(CLIENTS)/litellm/installed $(AI_PROVIDER)/dist/index.js \
 		$(AI_PROVIDER)/integration/node_modules/installed
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TESTS)
 
 check: $(VENV)/installed-dev $(AI_PROVIDER)/dist/index.js $(AI_PROVIDER)/integration/node_modules/installed
 	$(BIN)/ruff check .

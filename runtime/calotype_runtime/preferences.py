@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import msgspec
+from litestar.datastructures import Headers
 
 from calotype_provider.errors import InvalidCallError
 
@@ -40,12 +41,12 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
         return seconds >= self.wait_seconds * TIMED_OUT_SHARE
 
 
-def read_preferences(headers: Mapping[str, str]) -> Preferences:
-    """`headers` by their names in lower case. What is not understood is not preferred (RFC 7240, section 2).
+def read_preferences(headers: Headers) -> Preferences:
+    """`Prefer` may come on several lines, which are one list. What is not understood is not preferred (RFC 7240, section 2).
 
     Raises InvalidCallError for a key that is none, and for work that shall be kept without a key to find it by.
     """
-    preferred = dict(_preferences(headers.get("prefer", "")))
+    preferred = dict(_preferences(",".join(headers.getall("prefer", []))))
     waits = [_number(text) for text in (preferred.get("wait"), *(headers.get(name) for name in _TIMEOUTS))]
     retry_count = _number(headers.get("x-stainless-retry-count"))
     key = headers.get("idempotency-key")

@@ -76,7 +76,7 @@ async def resolver(host: str, port: int) -> Sequence[str]:
 
 
 HOSTS = [
-    *ADDRESSES.keys() - {TRUSTED},
+    *(name for name in ADDRESSES if name != TRUSTED),
     # Names.
     *(
         "localhost",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from litestar.datastructures import Headers
 
 from calotype_provider.errors import InvalidCallError
 from calotype_runtime.preferences import Preferences, read_preferences
@@ -28,7 +29,12 @@ from calotype_runtime.preferences import Preferences, read_preferences
     ],
 )
 def test_headers_are_read(headers: dict[str, str], preferences: Preferences) -> None:
-    assert read_preferences(headers) == preferences
+    assert read_preferences(Headers(headers)) == preferences
+
+
+def test_preferences_on_several_lines_are_one_list() -> None:
+    lines = [(b"prefer", b"respond-async"), (b"prefer", b"wait=5"), (b"prefer", b"wait=9")]
+    assert read_preferences(Headers.from_scope({"headers": lines})) == Preferences(respond_async=True, wait_seconds=5)  # type: ignore[typeddict-item]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,7 @@ def test_headers_are_read(headers: dict[str, str], preferences: Preferences) -> 
 )
 def test_what_cannot_be_meant_is_refused(headers: dict[str, str], parameter: str) -> None:
     with pytest.raises(InvalidCallError) as caught:
-        read_preferences(headers)
+        read_preferences(Headers(headers))
     assert caught.value.parameter == parameter
 
 
@@ -64,4 +70,4 @@ def test_a_client_that_timed_out_asks_again_and_one_that_was_told_to_stop_does_n
 
 @given(st.text())
 def test_any_text_is_read(text: str) -> None:
-    read_preferences({"prefer": text, "x-stainless-read-timeout": text, "x-stainless-retry-count": text})
+    read_preferences(Headers({"prefer": text, "x-stainless-read-timeout": text, "x-stainless-retry-count": text}))

@@ -345,5 +345,5 @@ def test_each_picture_says_how_it_was_painted(server: ServerProcess) -> None:
     _, answer = server.paint(n=2, num_inference_steps=3)
     revision = server.get("/v1/engine")[1]["models"][0]["revision"]
     for item in answer["data"]:
-        assert (item["steps"], item["model_revision"]) == (3, revision)
+        assert (item["steps"], item["model_revision"], item["cost"]) == (3, revision, "0")
         assert item["milliseconds"] > 0

@@ -137,7 +137,7 @@ def test_every_event_has_every_field_on_the_wire(server: ServerProcess) -> None:
     (partial_name, partial), (completed_name, completed) = events(body)
     assert (partial_name, completed_name) == (partial["type"], completed["type"])
     assert set(partial) == EVERY_FIELD | {"partial_image_index"}
-    facts = {"seed", "model", "steps", "milliseconds", "model_revision"}
+    facts = {"seed", "model", "steps", "milliseconds", "model_revision", "cost"}
     assert set(completed) == EVERY_FIELD | facts | {"usage", "warnings"}
     assert opened(partial["b64_json"]).format == partial["output_format"].upper()
 

@@ -164,6 +164,7 @@ def to_response(
                 steps=known(facts.steps),
                 milliseconds=known(facts.milliseconds),
                 model_revision=known(facts.model_revision),
+                cost=known(facts.cost),
             )
             for index, (image, facts) in enumerate(zip(result.images, facts_of(result), strict=True))
         ),

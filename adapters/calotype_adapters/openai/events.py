@@ -82,6 +82,7 @@ def to_completed_event(
         steps=known(facts.steps),
         milliseconds=known(facts.milliseconds),
         model_revision=known(facts.model_revision),
+        cost=known(facts.cost),
         model=result.model_id,
         created_at=created,
         size=str(image.size),

@@ -133,6 +133,8 @@ class ImageData(msgspec.Struct, frozen=True, kw_only=True):
     """From its beginning to its file."""
     model_revision: str | UnsetType = UNSET
     """Of the model's files: another revision paints another picture."""
+    cost: str | UnsetType = UNSET
+    """In dollars, as a decimal: 0 for what this machine painted."""
 
 
 class InputTokensDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,6 +241,8 @@ class CompletedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """From its beginning to its file."""
     model_revision: str | UnsetType = UNSET
     """Of the model's files: another revision paints another picture."""
+    cost: str | UnsetType = UNSET
+    """In dollars, as a decimal: 0 for what this machine painted."""
     model: str
     """The canonical id of the model that painted."""
     created_at: int
