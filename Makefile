@@ -9,6 +9,8 @@ CLIENTS := tests/clients
 NODE_CLIENTS := $(CLIENTS) $(CLIENTS)/ai5 $(CLIENTS)/ai6 $(CLIENTS)/ai7
 # The npm package, and what its tests run against a real server.
 AI_PROVIDER := adapters/calotype-ai-provider
+EXAMPLE := adapters/nextjs
+EXAMPLE_SOURCE := $(shell find $(EXAMPLE) \( -name node_modules -o -name '.next' -o -name '.builds' \) -prune -o -type f -print)
 SERVE ?= --demo
 # Test processes, each with servers of its own; most tests wait more than they work. A file stays in one.
 TEST_PROCESSES ?= 2
@@ -17,21 +19,27 @@ export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
 # Two threads on two busy cores are slower than one.
 test bench: export OMP_NUM_THREADS := 1
 
-.PHONY: serve test check fix bench clean
+.PHONY: serve example test check fix bench clean
 
 serve: $(VENV)/installed
 	$(BIN)/calotype serve $(SERVE)
 
+# The Next.js app, on http://localhost:3000, over the server that CALOTYPE_BASE_URL names or `make serve` started.
+example: $(EXAMPLE)/.next/BUILD_ID
+	cd $(EXAMPLE) && npm run --silent start
+
 test: $(VENV)/installed-dev $(NODE_CLIENTS:=/node_modules/installed) $(CLIENTS)/litellm/installed $(AI_PROVIDER)/dist/index.js \
-		$(AI_PROVIDER)/integration/node_modules/installed
+		$(AI_PROVIDER)/integration/node_modules/installed $(CLIENTS)/nextjs/node_modules/installed $(EXAMPLE)/.next/BUILD_ID
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TESTS)
 
-check: $(VENV)/installed-dev $(AI_PROVIDER)/dist/index.js $(AI_PROVIDER)/integration/node_modules/installed
+check: $(VENV)/installed-dev $(AI_PROVIDER)/dist/index.js $(AI_PROVIDER)/integration/node_modules/installed \
+		$(EXAMPLE)/node_modules/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd $(AI_PROVIDER) && npm run --silent type-check
+	cd $(EXAMPLE) && npm run --silent type-check
 
 fix: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
@@ -60,8 +68,22 @@ $(AI_PROVIDER)/node_modules/installed $(AI_PROVIDER)/integration/node_modules/in
 	cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(AI_PROVIDER)/dist/index.js: $(AI_PROVIDER)/node_modules/installed $(wildcard $(AI_PROVIDER)/src/*.ts $(AI_PROVIDER)/tsconfig*.json)
+$(AI_PROVIDER)/dist/index.js: $(AI_PROVIDER)/node_modules/installed \
+		$(wildcard $(AI_PROVIDER)/src/*.ts $(AI_PROVIDER)/src/next/*.ts $(AI_PROVIDER)/tsconfig*.json)
 	cd $(AI_PROVIDER) && npm run --silent build
+
+# These hold a copy of the package, which npm would keep.
+$(CLIENTS)/nextjs/node_modules/installed: $(CLIENTS)/nextjs/package.json $(AI_PROVIDER)/dist/index.js
+	cd $(CLIENTS)/nextjs && rm -rf node_modules && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(EXAMPLE)/node_modules/installed: $(EXAMPLE)/package-lock.json $(AI_PROVIDER)/dist/index.js
+	cd $(EXAMPLE) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(EXAMPLE)/.next/BUILD_ID: $(EXAMPLE)/node_modules/installed $(EXAMPLE_SOURCE)
+	cd $(EXAMPLE) && NEXT_TELEMETRY_DISABLED=1 npm run --silent build
+	@touch $@
 
 $(CLIENTS)/litellm/installed: $(CLIENTS)/litellm-requirements.txt
 	$(PYTHON) -m venv $(CLIENTS)/litellm
@@ -70,4 +92,5 @@ $(CLIENTS)/litellm/installed: $(CLIENTS)/litellm-requirements.txt
 
 clean:
 	rm -rf $(AI_PROVIDER)/node_modules $(AI_PROVIDER)/integration/node_modules $(AI_PROVIDER)/dist
+	rm -rf $(EXAMPLE)/node_modules $(EXAMPLE)/.next $(EXAMPLE)/.builds $(CLIENTS)/nextjs/node_modules $(CLIENTS)/nextjs/.builds
 	rm -rf $(VENV) $(NODE_CLIENTS:=/node_modules) $(CLIENTS)/litellm .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -110,7 +110,7 @@ def app(request: pytest.FixtureRequest, tarball: Path, tmp_path_factory: pytest.
 def examples() -> dict[str, str]:
     """The README's, by the name in their first line, or else by their number."""
     blocks = re.findall(r"^```ts\n(.*?)^```$", (PACKAGE / "README.md").read_text(), re.M | re.S)
-    named = [(re.match(r"// (\w+\.ts)\n", block), block) for block in blocks]
+    named = [(re.match(r"// (?:[\w/-]+/)?(\w+\.ts)\n", block), block) for block in blocks]
     return {name[1] if name else f"example{index}.ts": block for index, (name, block) in enumerate(named)}
 
 
@@ -134,7 +134,7 @@ def test_the_tarball_holds_what_is_needed_and_no_tests(tarball: Path) -> None:
 
 
 def test_the_package_uses_web_apis_alone() -> None:
-    for path in (PACKAGE / "src").glob("*.ts"):
+    for path in (PACKAGE / "src").rglob("*.ts"):
         assert not re.search(r"\bBuffer\b|from 'node:|require\(|\bprocess\.", path.read_text()), path.name
 
 

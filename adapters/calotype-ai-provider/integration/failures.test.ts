@@ -60,6 +60,8 @@ test('no server is told, and may be asked again', async () => {
 
 /** Keeps the one place of the busy server until `leave` is called, or for some seconds. */
 async function takeThePlace() {
+  // Whoever left before may still be in a step: it is not theirs that is waited for below.
+  await until(async () => (await engine(BUSY_BASE_URL, BUSY_API_KEY)).running === 0);
   const controller = new AbortController();
   const model = createCalotype({ baseURL: BUSY_BASE_URL, apiKey: BUSY_API_KEY }).image(MODEL_ID);
   const providerOptions = { calotype: { numInferenceSteps: 10 } };

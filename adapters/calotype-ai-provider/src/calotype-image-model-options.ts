@@ -4,7 +4,7 @@ import { z } from 'zod/v4';
 const picture = z.string().min(1);
 
 /** Nothing that is not here gets through: an option misspelt would be an option lost. */
-const optionsSchema = z.strictObject({
+export const imageModelOptionsSchema = z.strictObject({
   /** Denoising steps, by the model's card. */
   numInferenceSteps: z.int().min(1).optional(),
   /** How closely the prompt is followed, by the model's card. */
@@ -31,10 +31,10 @@ const optionsSchema = z.strictObject({
     .optional(),
 });
 
-export type CalotypeImageModelOptions = z.infer<typeof optionsSchema>;
+export type CalotypeImageModelOptions = z.infer<typeof imageModelOptionsSchema>;
 
 export function parseImageModelOptions(providerOptions: SharedV3ProviderOptions | undefined): CalotypeImageModelOptions {
-  const parsed = optionsSchema.safeParse(providerOptions?.calotype ?? {});
+  const parsed = imageModelOptionsSchema.safeParse(providerOptions?.calotype ?? {});
   if (!parsed.success) {
     throw new InvalidArgumentError({
       argument: 'providerOptions',

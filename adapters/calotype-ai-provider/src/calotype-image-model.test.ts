@@ -223,6 +223,37 @@ test('an answer that is none is told apart from a picture', async () => {
   await expect(model.doGenerate(call())).rejects.toThrow('Invalid JSON response');
 });
 
+test('more than one request may ask for is several, with the seeds counted on', async () => {
+  const answer = (n: number, warnings: object[] = []) =>
+    json({ ...ANSWER, data: Array.from({ length: n }, (_, index) => ({ b64_json: 'UE5H', seed: index })), warnings });
+  const told = { type: 'unsupported', feature: 'quality' };
+  const { model, requests } = modelWith(answer(10, [told]), answer(10, [told]), answer(3));
+  const providerOptions = { calotype: { idempotencyKey: 'order-7', guidance: 2 } };
+  const generated = await model.doGenerate(call({ n: 23, seed: 5, providerOptions }));
+  expect(requests.map(({ body }) => [body.n, body.seed, body.guidance])).toEqual([
+    [10, 5, 2],
+    [10, 15, 2],
+    [3, 25, 2],
+  ]);
+  expect(requests.map(({ headers }) => headers['idempotency-key'])).toEqual(['order-7', 'order-7-10', 'order-7-20']);
+  expect(generated.images).toHaveLength(23);
+  expect(generated.providerMetadata?.calotype?.images).toHaveLength(23);
+  expect(generated.warnings).toEqual([{ type: 'unsupported', feature: 'quality' }]);
+  expect(generated.usage).toEqual({ inputTokens: 9, outputTokens: 384, totalTokens: 393 });
+});
+
+test('ten pictures are one request, and eleven are two', async () => {
+  const { model, requests } = modelWith(json(ANSWER), json(ANSWER), json(ANSWER));
+  await model.doGenerate(call({ n: 10 }));
+  expect(requests).toHaveLength(1);
+  await model.doGenerate(call({ n: 11 }));
+  expect(requests.map(({ body }) => [body.n, body.seed])).toEqual([
+    [10, undefined],
+    [10, undefined],
+    [1, undefined],
+  ]);
+});
+
 test('an aborted call asks nothing', async () => {
   const { model } = modelWith(json(ANSWER));
   const error = await model.doGenerate(call({ abortSignal: AbortSignal.abort() })).catch((error: unknown) => error);

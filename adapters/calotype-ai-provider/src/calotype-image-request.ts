@@ -9,7 +9,7 @@ export type CalotypeImageCall = Pick<
 >;
 
 /** A call in the words of `POST /images/generations`; what is `undefined` is left out of the JSON. */
-export function toImageRequest(modelId: string, call: CalotypeImageCall) {
+export function toImageRequest(modelId: string | undefined, call: CalotypeImageCall) {
   const options = parseImageModelOptions(call.providerOptions);
   return {
     headers: { 'Idempotency-Key': options.idempotencyKey },

@@ -123,7 +123,7 @@ export class CalotypeImageStream implements AsyncIterable<CalotypeImageStreamPar
 }
 
 /** Proxies give up on a connection that says nothing, commonly after a minute. */
-const KEEP_ALIVE_MILLISECONDS = 15_000;
+export const KEEP_ALIVE_MILLISECONDS = 15_000;
 
 const EVENT_STREAM_HEADERS = [
   ['content-type', 'text/event-stream; charset=utf-8'],

@@ -57,7 +57,7 @@ test('image and imageModel are one', () => {
       specificationVersion: 'v3',
       provider: 'calotype.image',
       modelId: 'calotype/tintype',
-      maxImagesPerCall: 10,
+      maxImagesPerCall: Number.MAX_SAFE_INTEGER,
     });
   }
 });

@@ -23,7 +23,8 @@ export type CalotypeImagePrompt =
 export type CalotypeImageInput = string | Uint8Array | ArrayBuffer;
 
 export interface CalotypeStreamImageOptions {
-  model: CalotypeImageModelId;
+  /** Default: the server's own. */
+  model?: CalotypeImageModelId;
   prompt: CalotypeImagePrompt;
   /** Pictures. Default: 1. */
   n?: number;

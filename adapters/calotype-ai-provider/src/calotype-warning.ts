@@ -22,6 +22,6 @@ export function toWarning({ type, feature, details }: z.infer<typeof warningSche
 
 const CALL_NAMES: Record<string, string> = { image: 'files', images: 'files', guidance_scale: 'guidance' };
 
-function camelCase(text: string): string {
+export function camelCase(text: string): string {
   return text.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

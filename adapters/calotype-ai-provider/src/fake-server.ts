@@ -22,9 +22,15 @@ export function fakeServer(...answers: Array<() => Response>): { fetch: FetchFun
     if (answer === undefined) {
       throw new TypeError('the fake server has no answer');
     }
-    return answer();
+    return untilAborted(answer(), init?.signal);
   };
   return { fetch, requests };
+}
+
+/** As a network has it: who aborts a request ends its answer too. */
+function untilAborted(response: Response, signal: AbortSignal | null | undefined): Response {
+  const { body, status, headers } = response;
+  return signal && body ? new Response(body.pipeThrough(new TransformStream(), { signal }), { status, headers }) : response;
 }
 
 export function json(body: unknown, init: ResponseInit = {}): () => Response {

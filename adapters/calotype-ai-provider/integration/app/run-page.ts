@@ -1,10 +1,10 @@
-// The README's route handler and its page, in one process: what a browser asks of /api/image is answered by the route.
+// The README's route handler and its page, in one process: what a browser asks of /api/generate-image is answered by the route.
 import { paint } from './page.js';
 import { POST } from './route.js';
 
 const outside = globalThis.fetch;
 globalThis.fetch = async (input, init) =>
-  input === '/api/image' ? POST(new Request('http://app.test/api/image', init)) : outside(input, init);
+  input === '/api/generate-image' ? POST(new Request('http://app.test/api/generate-image', init)) : outside(input, init);
 
 const shown: string[] = [];
 await paint('a red fox', url => shown.push(url.slice(0, 15)));

@@ -1,0 +1,4 @@
+import { createImageRoute } from 'calotype-ai-provider/next';
+import { limits } from '../../../lib/limits';
+
+export const { GET, POST } = createImageRoute({ limits });
