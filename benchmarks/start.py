@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -30,8 +32,14 @@ def _start() -> dict[str, float]:
     port = free_port()
     base_url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "calotype_runtime", "serve", "--demo", "--port", str(port)]
+    # Not the user's own directory of jobs.
+    with tempfile.TemporaryDirectory() as state:
+        return _times(command, base_url, environment=os.environ | {"XDG_STATE_HOME": state})
+
+
+def _times(command: list[str], base_url: str, *, environment: dict[str, str]) -> dict[str, float]:
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             times = {}
             for path in ("health", "ready"):

@@ -8,6 +8,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -25,7 +26,10 @@ class ServerProcess:
 
     def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
         self._command = [sys.executable, "-m", "calotype_runtime", "serve", "--port", "0", *arguments]
-        self._environment = os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"} | (environment or {})
+        # A server at a port that a test names would keep its jobs in the home of whoever runs the tests.
+        state = Path(tempfile.gettempdir()) / f"calotype-tests-{os.getpid()}"
+        own = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "XDG_STATE_HOME": str(state)}
+        self._environment = os.environ | own | (environment or {})
         self.stdout: list[str] = []
         self.stderr: list[str] = []
 

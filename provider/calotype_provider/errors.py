@@ -169,12 +169,18 @@ class CallerLeftError(CalotypeError):
 
 
 class APICallError(CalotypeError):
-    """No status: the network failed. `is_retryable` follows the status as the AI SDK has it: 408, 409, 429, 500 up."""
+    """No status: the network failed. `is_retryable` follows the status as the AI SDK has it: 408, 409, 429, 500 up.
 
-    def __init__(self, message: str, *, url: str, status_code: int | None = None) -> None:
+    `retry_after_seconds` is what the other side advised; None where it did not.
+    """
+
+    def __init__(
+        self, message: str, *, url: str, status_code: int | None = None, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(message)
         self.url = url
         self.status_code = status_code
+        self.retry_after_seconds = retry_after_seconds
         self.is_retryable = status_code is None or status_code in (408, 409, 429) or status_code >= 500
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from litestar import Litestar
 from litestar.di import Provide
 
@@ -29,8 +31,8 @@ ROUTES = (
 )
 
 
-def create_app(runtime: ImageRuntime) -> Door:
-    """The ASGI app. The runtime is started and closed with it."""
+def create_app(runtime: ImageRuntime, *, connections: Callable[[], int] = lambda: 0) -> Door:
+    """The ASGI app. The runtime is started and closed with it. `connections`: see Door."""
     app = Litestar(
         route_handlers=ROUTES,
         dependencies={"runtime": Provide(lambda: runtime, sync_to_thread=False)},
@@ -42,4 +44,4 @@ def create_app(runtime: ImageRuntime) -> Door:
         logging_config=None,
         openapi_config=None,
     )
-    return Door(app, runtime.settings)
+    return Door(app, runtime.settings, connections=connections)

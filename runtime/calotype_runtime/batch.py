@@ -15,7 +15,15 @@ from calotype_adapters.openai.errors import to_error
 from calotype_provider.errors import CalotypeError, InvalidCallError, NoImageGeneratedError
 from calotype_runtime.batch_lines import BatchLine, read_lines, refuse
 from calotype_runtime.batch_manifest import MANIFEST_NAME, Manifest, ManifestRow
-from calotype_runtime.batch_painters import BatchStoppedError, LocalPainter, Painted, Painter, ServerPainter, with_seed
+from calotype_runtime.batch_painters import (
+    BatchStoppedError,
+    LocalPainter,
+    Painted,
+    Painter,
+    ServerPainter,
+    Tell,
+    with_seed,
+)
 from calotype_runtime.config import Settings
 
 
@@ -94,16 +102,25 @@ async def _paint_all(lines: Sequence[BatchLine], painter: Painter, manifest: Man
     console = Console(stderr=True)
     with Progress(
         TextColumn("painting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]}", style="red"),
+        TextColumn("{task.fields[failed]}", style="red"), TextColumn("{task.fields[waiting]}"),
         console=console, transient=True, disable=not console.is_terminal,
     ) as progress:  # fmt: skip
-        bar = progress.add_task("", total=len(lines), failed="")
+        bar = progress.add_task("", total=len(lines), failed="", waiting="")
         failed = 0
+        has_told = console.is_terminal
+
+        def tell(waiting: str) -> None:
+            nonlocal has_told
+            progress.update(bar, waiting=waiting)
+            if not has_told:
+                # Into a log once: there it would be a line for each wait of each line.
+                console.print(waiting, markup=False, highlight=False)
+                has_told = True
 
         async def paint_some() -> None:
             nonlocal failed
             for line in waiting:
-                failed += not await _paint_line(line, painter, manifest)
+                failed += not await _paint_line(line, painter, manifest, tell)
                 progress.update(bar, advance=1, failed=f"{failed} failed" if failed else "")
 
         await painter.begin()
@@ -118,10 +135,10 @@ async def _paint_all(lines: Sequence[BatchLine], painter: Painter, manifest: Man
             await painter.aclose()
 
 
-async def _paint_line(line: BatchLine, painter: Painter, manifest: Manifest) -> bool:
+async def _paint_line(line: BatchLine, painter: Painter, manifest: Manifest, tell: Tell) -> bool:
     """Whether all of its pictures came. What fails is noted, and stops no other line."""
     try:
-        painted = await painter.paint(line)
+        painted = await painter.paint(line, tell=tell)
     except BatchStoppedError:
         raise
     except CalotypeError as error:

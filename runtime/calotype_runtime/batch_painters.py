@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -20,10 +20,23 @@ from calotype_runtime.generate_image import DRAWN_SEED_BITS, fit
 from calotype_runtime.request_log import new_record
 from calotype_runtime.server_client import ServerAnswer, ServerClient
 
+TOO_MANY = 429
 TRIES_MAX = 8
 UNREACHED_TRIES_MAX = 3
 PAUSE_SECONDS_MAX = 30.0
 """Before another try; it doubles from one second on."""
+
+PAUSE_SECONDS_MIN = 0.1
+"""Whatever a busy server says."""
+
+BUSY_SECONDS_MAX = 24 * 3600.0
+"""How long one line waits for a server that is busy with others: a night and more, since nobody sits beside a batch."""
+
+ADVICE_SECONDS_MAX = 300.0
+"""A longer advice to come back is not waited for in one go."""
+
+Tell = Callable[[str], None]
+"""Is told that a line waits, and for what; an empty text when it waits no more."""
 
 
 class Painted(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +59,7 @@ class Painter(Protocol):
 
     async def begin(self) -> None: ...
 
-    async def paint(self, line: BatchLine) -> Sequence[Painted]:
+    async def paint(self, line: BatchLine, *, tell: Tell) -> Sequence[Painted]:
         """Raises BatchStoppedError, or another CalotypeError that is about this line."""
 
     async def aclose(self) -> None: ...
@@ -64,7 +77,7 @@ class LocalPainter:
     async def begin(self) -> None:
         self._assembly.engine.start()
 
-    async def paint(self, line: BatchLine) -> Sequence[Painted]:
+    async def paint(self, line: BatchLine, *, tell: Tell) -> Sequence[Painted]:
         record = new_record(method="BATCH", path=f"/{line.number}", request_id=None)
         painting = await self._runtime.paint(line.model_id, line.call, delivery="b64_json", record=record)
         result = painting.result
@@ -79,7 +92,8 @@ class LocalPainter:
 
 
 class ServerPainter:
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, *, busy_seconds_max: float = BUSY_SECONDS_MAX) -> None:
+        self._busy_seconds_max = busy_seconds_max
         self._client = ServerClient(server)
 
     def fit(self, line: BatchLine) -> BatchLine:
@@ -89,11 +103,11 @@ class ServerPainter:
     async def begin(self) -> None:
         await self._client.__aenter__()
 
-    async def paint(self, line: BatchLine) -> Sequence[Painted]:
+    async def paint(self, line: BatchLine, *, tell: Tell) -> Sequence[Painted]:
         body: dict[str, object] = {**line.fields, "seed": line.call.seed}
         if line.model_id is not None:
             body["model"] = line.model_id
-        answer = await self._ask_patiently(body)
+        answer = await self._ask_patiently(body, tell)
         return [
             Painted(
                 data=picture.data, seed=picture.seed, size=answer.size, model=answer.model, warnings=answer.warnings
@@ -104,19 +118,33 @@ class ServerPainter:
     async def aclose(self) -> None:
         await self._client.__aexit__(None, None, None)
 
-    async def _ask_patiently(self, body: Mapping[str, object]) -> ServerAnswer:
+    async def _ask_patiently(self, body: Mapping[str, object], tell: Tell) -> ServerAnswer:
         tries = 0
+        busy_seconds = 0.0
         while True:
             try:
                 return await self._client.generate(body)
             except APICallError as error:
+                advice = error.retry_after_seconds
+                if error.status_code == TOO_MANY:
+                    # No failure: others are before it.
+                    if busy_seconds >= self._busy_seconds_max:
+                        raise
+                    advice = PAUSE_SECONDS_MAX if advice is None else advice
+                    pause = min(max(advice, PAUSE_SECONDS_MIN), ADVICE_SECONDS_MAX)
+                    busy_seconds += pause
+                    tell(f"the server is busy: waiting {pause:.3g} s")
+                    await asyncio.sleep(pause)
+                    tell("")
+                    continue
                 tries += 1
                 is_gone = error.status_code is None and not isinstance(error.__cause__, TimeoutError)
                 if is_gone and tries >= UNREACHED_TRIES_MAX:
                     raise BatchStoppedError(str(error)) from error
                 if not error.is_retryable or tries >= TRIES_MAX:
                     raise
-            await asyncio.sleep(min(2.0 ** (tries - 1), PAUSE_SECONDS_MAX))
+            pause = min(2.0 ** (tries - 1), PAUSE_SECONDS_MAX)
+            await asyncio.sleep(max(pause, min(advice or 0.0, ADVICE_SECONDS_MAX)))
 
 
 def with_seed(line: BatchLine, seed: int | None) -> BatchLine:

@@ -40,6 +40,11 @@ class FileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret: Annotated[str, msgspec.Meta(min_length=32)] | None = None
     """What URLs are signed with."""
 
+    @property
+    def lasts(self) -> bool:
+        """Whether URLs outlive the server."""
+        return self.directory is not None or self.bucket is not None
+
     def __repr__(self) -> str:
         return f"FileSettings(directory={self.directory!r}, bucket={self.bucket!r})"
 
@@ -57,6 +62,8 @@ class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     directory: str | None = None
     """Where jobs outlive the server; a relative one is relative to the settings file."""
+    lasting: bool = True
+    """Whether jobs outlive the server where no directory is named: in the user's own state directory then."""
     running_max: PositiveInteger = 4
     waiting_max: Annotated[int, msgspec.Meta(ge=0)] = 4000
     waiting_per_caller_max: Annotated[int, msgspec.Meta(ge=0)] = 1000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 from litestar.enums import HttpMethod, ScopeType
@@ -26,9 +26,17 @@ OPEN_PATHS = ("/health", "/ready", "/files/")
 """What needs no key: probes, and URLs that are signed themselves."""
 
 
+PROBE_PATHS = ("/health", "/ready")
+"""Answered however many connections there are: whoever runs the server would take it for dead."""
+
+
 class Door:
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    """`connections` says how many there are now: only the HTTP server underneath sees those that ask for nothing."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, *, connections: Callable[[], int]) -> None:
         self._app = app
+        self._connections = connections
+        self._connections_max = settings.connections_max
         self._keys = {name: ApiKey(key) for name, key in settings.keys.items()}
         self._hosts = settings.hosts
         self._proxies = Proxies(settings.proxies)
@@ -73,6 +81,12 @@ class Door:
         self, scope: HTTPScope, receive: Receive, send: Send, headers: Mapping[str, str], record: RequestRecord
     ) -> None:
         try:
+            self._refuse_when_crowded(scope["path"])
+        except CalotypeError as error:
+            # A connection that is kept would keep the others out.
+            await _refuse(send, error, record, headers={"connection": "close"})
+            return
+        try:
             preflight = self._admit(scope, headers, record)
         except CalotypeError as error:
             await _refuse(send, error, record)
@@ -86,12 +100,20 @@ class Door:
             scope = {**scope, "method": HttpMethod.GET}
         await self._app(scope, receive, send)
 
+    def _refuse_when_crowded(self, path: str) -> None:
+        if self._connections() > self._connections_max and path not in PROBE_PATHS:
+            raise EngineError(f"there are more than {self._connections_max} connections", is_retryable=True)
+
     def _as_callers_see(self, scope: HTTPScope) -> HTTPScope:
-        """With the scheme and the Host that a configured proxy was called by, so that nothing behind has to know it."""
+        """With the scheme and the Host that a configured proxy was called by, and its caller's address, so that nothing
+        behind has to know it.
+        """
         peer = scope["client"][0] if scope["client"] else None
         if not self._proxies.include(peer):
             return scope
-        seen = self._proxies.seen_origin(peer, _decoded(scope["headers"]))
+        said = _decoded(scope["headers"])
+        seen = self._proxies.seen_origin(peer, said)
+        scope = {**scope, "client": (self._proxies.seen_address(peer, said) or "", 0)}
         if seen.host is not None:
             others = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]
             scope = {**scope, "headers": [*others, *_encoded({"host": seen.host})]}
@@ -124,10 +146,13 @@ def _pieces(message: Message) -> Iterator[Message]:
         yield {"type": "http.response.body", "body": piece, "more_body": message["more_body"] or not last}
 
 
-async def _refuse(send: Send, error: CalotypeError, record: RequestRecord) -> None:
+async def _refuse(
+    send: Send, error: CalotypeError, record: RequestRecord, *, headers: Mapping[str, str] | None = None
+) -> None:
     answer = answer_for(error, record)
     body = msgspec.json.encode(answer.body)
-    await _answer(send, answer.status, {"content-type": "application/json", **answer.headers}, body)
+    named = {"content-type": "application/json", **answer.headers, **(headers or {})}
+    await _answer(send, answer.status, named, body)
 
 
 async def _answer(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:

@@ -240,3 +240,17 @@ def _from_base64(text: str) -> bytes:
     if not plain:
         raise ValueError("nothing there")
     return pybase64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)
+
+
+def pictures_of(call: ImageModelCall) -> tuple[ImageFile | ImageSource, ...]:
+    return tuple(picture for picture in (*call.images, call.mask, call.control_image) if picture is not None)
+
+
+def picture_bytes(call: ImageModelCall) -> int:
+    """Of its pictures as they came."""
+    return sum(len(each.data if isinstance(each, ImageFile) else each.text) for each in pictures_of(call))
+
+
+def is_url(picture: ImageFile | ImageSource) -> bool:
+    """Whether it has to be fetched, and may be another the next time."""
+    return isinstance(picture, ImageSource) and _URL.match(picture.text) is not None

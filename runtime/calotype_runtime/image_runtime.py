@@ -23,23 +23,22 @@ from calotype_provider.registry import ProviderRegistry
 from calotype_provider.types import (
     CallWarning,
     ImageEvent,
-    ImageFile,
     ImageModelCall,
     ImageModelResult,
     ImageQueued,
-    ImageSource,
 )
 from calotype_runtime.bytes_held import BytesHeld
 from calotype_runtime.config import Settings
 from calotype_runtime.file_store.from_settings import open_file_store
 from calotype_runtime.file_store.store import FileStore, Reservation
 from calotype_runtime.generate_image import estimate_seconds, fit, generate_image
-from calotype_runtime.image_inputs import PictureReader
+from calotype_runtime.image_inputs import PictureReader, picture_bytes, pictures_of
 from calotype_runtime.jobs.job_runner import JobRunner
 from calotype_runtime.jobs.job_store import JobStore
 from calotype_runtime.jobs.job_work import JobWork
 from calotype_runtime.jobs.paint_job import paint_job
 from calotype_runtime.jobs.snapshots import Snapshot
+from calotype_runtime.kept_answers import KeptAnswers
 from calotype_runtime.queue import AdmissionQueue, Place
 from calotype_runtime.repeats import ANSWER_SECONDS_MAX, Repeats
 from calotype_runtime.request_body import BodyReader
@@ -62,9 +61,6 @@ NO_URL = CallWarning("other", "url", "the store of answers by URL is full, or fa
 
 JSON_BYTES_PER_PICTURE_MAX = 2048
 """What an answer says of a picture besides its base64."""
-
-ACCEPTED_BYTES = 1024
-"""About what is remembered of a job that was accepted, for callers who ask again."""
 
 Delivery = Literal["url", "b64_json"]
 
@@ -107,9 +103,6 @@ class ImageRuntime:
         )
         self.codec = ThreadPoolExecutor(CODEC_THREADS, thread_name_prefix="codec")
         """Where bodies are decoded and answers encoded, so that the event loop never waits for either."""
-        self.repeats = Repeats[Painting](
-            _bytes_of_painting, seconds_max=min(ANSWER_SECONDS_MAX, settings.files.ttl_seconds)
-        )
         jobs = settings.jobs
         self.jobs = JobRunner(
             jobs,
@@ -117,17 +110,23 @@ class ImageRuntime:
                 None if jobs.directory is None else Path(jobs.directory).expanduser(),
                 bytes_max=jobs.bytes_max,
                 ttl_seconds=jobs.ttl_seconds,
+                urls_last=settings.files.lasts,
             ),
             paint=partial(paint_job, self),
             busy_seconds=self.queue.wait_seconds_estimate,
-        )
-        self.accepted = Repeats[Snapshot](
-            lambda _: ACCEPTED_BYTES, seconds_max=min(ANSWER_SECONDS_MAX, jobs.ttl_seconds)
         )
         self.pictures = PictureReader(settings.pictures, executor=self.codec)
         self._pictures_held = BytesHeld(
             bytes_max=max(PICTURES_HELD_BYTES_MAX, 4 * settings.pictures.request_bytes_max),
             what="pictures are held for calls that wait or are painted",
+        )
+        self.repeats = Repeats[Painting](
+            KeptAnswers(_bytes_of_painting),
+            held=self._pictures_held,
+            seconds_max=min(ANSWER_SECONDS_MAX, settings.files.ttl_seconds),
+        )
+        self.accepted = Repeats[Snapshot](
+            KeptAnswers(lambda _: 0), held=self._pictures_held, seconds_max=min(ANSWER_SECONDS_MAX, jobs.ttl_seconds)
         )
         self.bodies = BodyReader(
             bytes_max=settings.body_bytes_max,
@@ -179,9 +178,13 @@ class ImageRuntime:
     ) -> Snapshot:
         """Fit the call, fetch its pictures, and keep it as a job that is painted later: see `JobRunner.accept`.
 
-        The others say how its answer is written, `spec` that it is in the words of the AI SDK's gateway.
+        The others say how its answer is written, `spec` that it is in the words of the AI SDK's gateway. Raises
+        StorageFullError where URLs are asked for and the store of pictures is full now.
         """
         async with self._fitted(model_id, call, record) as (model, fitted):
+            if (reservation := await self._reserve(fitted.call, delivery)) is not None:
+                # There is room now, which is all that can be said: it is taken when the pictures' turn comes.
+                reservation.release()
             work = JobWork(
                 model_id=model.card.model_id,
                 fitted=fitted,
@@ -209,7 +212,7 @@ class ImageRuntime:
         """The rest of `paint`, for a call that was fitted before; `admitted` is told when its turn has come."""
         model = self.image_model(model_id)
         record.model = model.card.model_id
-        with self._pictures_held.hold(_picture_bytes(fitted.call)):
+        with self._pictures_held.hold(picture_bytes(fitted.call)):
             record.note_call(fitted.call, with_prompt=self.settings.log_prompts)
             return await self._paint_fitted(
                 model, fitted, delivery=delivery, record=record, tell=tell, wait_seconds_max=None, admitted=admitted
@@ -225,9 +228,9 @@ class ImageRuntime:
         # Before anything is fetched: what is refused whatever the pictures are.
         fitted = fit(model, call)
         with self._pictures_held.hold(self._bytes_at_first(call)) as holding:
-            if _pictures_of(call):
+            if pictures_of(call):
                 resolved = await self.pictures.resolve(call)
-                holding.resize(_picture_bytes(call) + _picture_bytes(resolved))
+                holding.resize(picture_bytes(call) + picture_bytes(resolved))
                 # Their sizes are known now: that of the painting may follow them.
                 fitted = fit(model, resolved)
             record.note_call(fitted.call, with_prompt=self.settings.log_prompts)
@@ -266,7 +269,7 @@ class ImageRuntime:
 
     def _bytes_at_first(self, call: ImageModelCall) -> int:
         """What came with the call, and what its pictures may be until they are known."""
-        return _picture_bytes(call) + self.settings.pictures.request_bytes_max if _pictures_of(call) else 0
+        return picture_bytes(call) + self.settings.pictures.request_bytes_max if pictures_of(call) else 0
 
     async def in_codec(self, work: Callable[[], T]) -> T:
         """Run what would hold the event loop in one of the codec's threads."""
@@ -329,9 +332,9 @@ def _file_bytes_max(call: ImageModelCall) -> int:
 
 
 def _answer_bytes_max(call: ImageModelCall, delivery: Delivery | None) -> int:
-    """Of the answer in JSON."""
-    base64 = 0 if delivery == "url" else _file_bytes_max(call) * 4 // 3
-    return base64 + (call.n + 1) * JSON_BYTES_PER_PICTURE_MAX
+    """Of the answer in JSON; URLs are told apart from what takes their place when they are over."""
+    texts = 2 if delivery == "url" else 1
+    return _file_bytes_max(call) * 4 // 3 + texts * (call.n + 1) * JSON_BYTES_PER_PICTURE_MAX
 
 
 def _bytes_of_painting(painting: Painting) -> int:
@@ -340,12 +343,3 @@ def _bytes_of_painting(painting: Painting) -> int:
 
 def _without_pictures(call: ImageModelCall) -> ImageModelCall:
     return msgspec.structs.replace(call, images=(), mask=None, control_image=None)
-
-
-def _pictures_of(call: ImageModelCall) -> tuple[ImageFile | ImageSource, ...]:
-    return tuple(picture for picture in (*call.images, call.mask, call.control_image) if picture is not None)
-
-
-def _picture_bytes(call: ImageModelCall) -> int:
-    pictures = _pictures_of(call)
-    return sum(len(picture.data if isinstance(picture, ImageFile) else picture.text) for picture in pictures)

@@ -12,6 +12,7 @@ from litestar import Request
 
 from calotype_provider.errors import InvalidCallError
 from calotype_provider.types import ImageModelCall
+from calotype_runtime.image_inputs import is_url, picture_bytes, pictures_of
 from calotype_runtime.image_runtime import ImageRuntime
 from calotype_runtime.late_answer import LateAnswer
 from calotype_runtime.leaving import while_caller_waits
@@ -51,10 +52,12 @@ async def asked_of(
         caller=f"{record.caller} {address}",
         body=await runtime.in_codec(digest) if call.images or call.mask or call.control_image else digest(),
         key=preferences.idempotency_key,
+        held_bytes=picture_bytes(call),
         keep=preferences.keep,
-        has_seed=call.seed is not None,
-        retry_count=preferences.retry_count or 0,
-        asks_again=lambda: preferences.asks_again(time.monotonic() - came),
+        # The same URL may have another picture by then.
+        has_seed=call.seed is not None and not any(is_url(picture) for picture in pictures_of(call)),
+        retry_count=preferences.retry_count,
+        back_seconds=lambda: preferences.back_seconds(time.monotonic() - came),
     )
 
 

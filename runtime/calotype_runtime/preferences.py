@@ -14,13 +14,17 @@ from litestar.datastructures import Headers
 from calotype_provider.errors import InvalidCallError
 
 KEY_CHARACTERS_MAX = 255
-RETRIES_MAX = 2
-"""As often as OpenAI's clients ask again by themselves."""
-
 TIMED_OUT_SHARE = 0.9
 """Of a client's own time: who leaves after so much of it has not given up, and will ask again."""
 
-_NUMBER = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?", re.ASCII)
+RETRY_PAUSE_SECONDS_MAX = 15.0
+"""Before a client asks again whose time was over; OpenAI's pause for 8 s at most."""
+
+FIRST_PAUSES_SECONDS_MAX = 2.0
+"""The same for the first two tries of those that do not tell their time, and may as well have been stopped by hand:
+openai-node announces a call's own timeout, and not the client's."""
+
+_NUMBER = re.compile(r"[0-9]{1,7}(\.[0-9]{1,20})?", re.ASCII)
 _KEY = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -34,15 +38,17 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     retry_count: int | None = None
     """How often the client has asked before; None: of a client that does not say."""
 
-    def asks_again(self, seconds: float) -> bool:
-        """Whether the client will ask again by itself when it leaves after so many seconds."""
-        if self.retry_count is None or self.retry_count >= RETRIES_MAX or self.wait_seconds is None:
-            return False
-        return seconds >= self.wait_seconds * TIMED_OUT_SHARE
+    def back_seconds(self, seconds: float) -> float:
+        """Within how many seconds the client may ask again by itself when it leaves after so many; 0: it will not."""
+        if self.retry_count is None:
+            return 0.0
+        if self.wait_seconds is None:
+            return FIRST_PAUSES_SECONDS_MAX
+        return RETRY_PAUSE_SECONDS_MAX if seconds >= self.wait_seconds * TIMED_OUT_SHARE else 0.0
 
 
 def read_preferences(headers: Headers) -> Preferences:
-    """`Prefer` may come on several lines, which are one list. What is not understood is not preferred (RFC 7240, section 2).
+    """`Prefer` may come on several lines: one list. What is not understood is not preferred (RFC 7240, section 2).
 
     Raises InvalidCallError for a key that is none, and for work that shall be kept without a key to find it by.
     """

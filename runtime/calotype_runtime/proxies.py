@@ -1,4 +1,5 @@
-"""The scheme and host that callers see, where a proxy stands before the server: believed from configured ones alone.
+"""The scheme and host that callers see, and where they are, where a proxy stands before the server: believed from
+configured ones alone.
 
 The proxies must set the headers that they are believed in, and not pass on a caller's own.
 """
@@ -55,6 +56,21 @@ class Proxies:
             scheme if scheme in ("http", "https") else None, host if host and _HOST.fullmatch(host) else None
         )
 
+    def seen_address(self, peer: str | None, headers: Mapping[str, str]) -> str | None:
+        """Of the caller, by `X-Forwarded-For` or else `Forwarded`: the nearest that is no proxy of ours."""
+        if not self.include(peer):
+            return peer
+        nodes = [node.strip() for node in (headers.get("x-forwarded-for") or "").split(",") if node.strip()]
+        if not nodes:
+            nodes = [element.get("for", "") for element in _elements(headers.get("forwarded", ""))]
+        for node in reversed(nodes):
+            if not _is_address(address := _address(node)):
+                break
+            peer = address
+            if not self.include(address):
+                break
+        return peer
+
     def _believed(self, elements: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
         """The nearest proxy's, and the one before it for as long as that was sent by a proxy of ours too."""
         believed: Mapping[str, str] = {}
@@ -90,10 +106,18 @@ def _elements(text: str) -> list[dict[str, str]]:
 
 
 def _address(node: str) -> str:
-    """'192.0.2.1:4711' and '[2001:db8::1]:4711' without their ports."""
+    """'192.0.2.1:4711' and '[2001:db8::1]:4711' without their ports; X-Forwarded-For has '2001:db8::1' too."""
     if node.startswith("["):
         return node[1:].partition("]")[0]
-    return node.partition(":")[0]
+    return node if node.count(":") > 1 else node.partition(":")[0]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -41,7 +41,10 @@ class _Turn:
 
 
 class AdmissionQueue:
-    """At most `running_max` calls run at once, at most `waiting_max` wait, `waiting_per_caller_max` of one caller."""
+    """At most `running_max` calls run at once, at most `waiting_max` wait, `waiting_per_caller_max` of one caller.
+
+    Where all of them wait, whoever has the most makes way for whoever has fewer: nobody fills it for the others.
+    """
 
     def __init__(
         self,
@@ -79,8 +82,9 @@ class AdmissionQueue:
     ) -> AsyncIterator[float]:
         """Hold one of the running places; gives the seconds waited for it. `placed` is told at once how it stands.
 
-        Raises ModelBusyError when as many wait as may; DeadlineError at once when the estimated wait is over
-        `wait_seconds_max`, and as soon as the wait passes it.
+        Raises ModelBusyError when as many wait as may, also later, when the call has to make way for a caller who has
+        fewer; DeadlineError at once when the estimated wait is over `wait_seconds_max`, and as soon as the wait passes
+        it.
         """
         arrived = self._clock()
         await self._enter(caller, cost_seconds, wait_seconds_max, placed or _unheard)
@@ -105,7 +109,7 @@ class AdmissionQueue:
             placed(Place(0, 0.0))
             self._running_costs.append(cost_seconds)
             return
-        self._refuse_when_full(caller, wait_seconds_max)
+        self._make_room(caller, wait_seconds_max)
         placed(Place(self.waiting, self.wait_seconds_estimate()))
         turn = _Turn(caller, cost_seconds)
         self._waiting.setdefault(caller, deque()).append(turn)
@@ -119,14 +123,30 @@ class AdmissionQueue:
             self._leave(turn)
             raise
 
-    def _refuse_when_full(self, caller: str, wait_seconds_max: float | None) -> None:
-        if self.waiting >= self._waiting_max:
-            raise self._busy(f"{self.waiting} calls wait already, which is as many as may")
+    def _make_room(self, caller: str, wait_seconds_max: float | None) -> None:
+        is_full = self.waiting >= self._waiting_max
+        greediest = self._greediest() if is_full else None
         own = len(self._waiting.get(caller, ()))
+        # One fewer would not do: two callers would put out each other's calls for ever.
+        if is_full and (greediest is None or own + 1 >= len(self._waiting[greediest])):
+            raise self._busy(f"{self.waiting} calls wait already, which is as many as may")
         if own >= self._waiting_per_caller_max:
             raise self._busy(f"{own} of your calls wait already, which is as many as may")
         if wait_seconds_max is not None and self.wait_seconds_estimate() > wait_seconds_max:
             raise self._late(f"the wait would be {self.wait_seconds_estimate():.1f} s, over {wait_seconds_max:g} s")
+        if greediest is not None:
+            self._put_out_newest(greediest)
+
+    def _greediest(self) -> str | None:
+        return max(self._waiting, key=lambda caller: len(self._waiting[caller]), default=None)
+
+    def _put_out_newest(self, caller: str) -> None:
+        """Its caller is told to come back: it has waited the shortest, and nothing of it has been painted."""
+        busy = self._busy(f"{self.waiting} calls wait, which is as many as may, and most of them are yours")
+        turn = self._waiting[caller].pop()
+        self._forget_idle(caller)
+        if not turn.admitted.cancelled():
+            turn.admitted.set_exception(busy)
 
     def _busy(self, message: str) -> ModelBusyError:
         return ModelBusyError(message, retry_after_seconds=self._retry_after_seconds())
@@ -139,7 +159,7 @@ class AdmissionQueue:
 
     def _leave(self, turn: _Turn) -> None:
         """The caller is gone. In the very moment of its turn it holds a place already, which passes on."""
-        if turn.admitted.done() and not turn.admitted.cancelled():
+        if turn.admitted.done() and not turn.admitted.cancelled() and turn.admitted.exception() is None:
             self._running_costs.remove(turn.cost_seconds)
             self._admit_next()
         elif turn in self._waiting.get(turn.caller, ()):

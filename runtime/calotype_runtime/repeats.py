@@ -8,24 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Hashable
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from calotype_provider.errors import CalotypeError, IdempotencyKeyReusedError
+from calotype_provider.errors import CalotypeError, DeadlineError, EngineError, NoImageGeneratedError
+from calotype_runtime.bytes_held import BytesHeld
+from calotype_runtime.kept_answers import KeptAnswers, Name, check_body, fresh
 
-ANSWERS_MAX = 256
-ANSWERS_BYTES_MAX = 512 * 2**20
 ANSWER_SECONDS_MAX = 600.0
 
 LOST_MAX = 64
-LOST_SECONDS_MAX = 15.0
-"""How long work goes on for a caller whose client will ask again: the longest pause of OpenAI's clients is 8 s."""
+"""Pieces of work that wait for a caller to ask again."""
+
+IN_VAIN_SECONDS = 15.0
+"""How long the same is told to whoever asks again for what cannot be painted: the longest pause of OpenAI's clients is
+8 s. With a key it is told as long as an answer is."""
+
+REFUSED_MAX = 256
+REFUSED_SECONDS_MAX = 75.0
+"""How long a client may take to come back that was told to: at most 60 s, which is the longest that is ever said."""
 
 T = TypeVar("T")
 Work = Callable[[], Coroutine[Any, Any, T]]
+
+
+def _never() -> float:
+    return 0.0
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,61 +47,66 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     caller: str
     body: bytes
     """A digest of all that the answer depends on."""
+    held_bytes: int = 0
+    """What it holds itself while it waits for what another began."""
     key: str | None = None
     """Its Idempotency-Key."""
     keep: bool = False
     """The work is finished even when nobody waits for it: the caller will come back with the key."""
     has_seed: bool = False
-    retry_count: int = 0
-    """How often its client has asked before."""
-    asks_again: Callable[[], bool] = lambda: False
-    """Whether its client would ask again by itself if it left now."""
+    retry_count: int | None = None
+    """How often its client has asked before, where it says so."""
+    back_seconds: Callable[[], float] = _never
+    """Within how many seconds its client would ask again by itself if it left now; 0: it would not."""
 
 
 class Repeats(Generic[T]):
-    """`size_of` an answer in bytes. Of answers that are kept, the oldest go first; so do those whose time is over."""
+    """`answers` keeps what was answered, for `seconds_max`; `held` bounds what those who join hold meanwhile."""
 
     def __init__(
         self,
-        size_of: Callable[[T], int],
+        answers: KeptAnswers[T],
         *,
-        answers_max: int = ANSWERS_MAX,
-        bytes_max: int = ANSWERS_BYTES_MAX,
+        held: BytesHeld,
         seconds_max: float = ANSWER_SECONDS_MAX,
-        lost_seconds_max: float = LOST_SECONDS_MAX,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._size_of = size_of
-        self._answers_max = answers_max
-        self._bytes_max = bytes_max
+        self._answers = answers
+        self._held = held
         self._seconds_max = seconds_max
-        self._lost_seconds_max = lost_seconds_max
-        self._clock = clock
-        self._named: dict[Hashable, _Run[T]] = {}
-        """By a key or a seed: running, or answered, in the order in which they were."""
-        self._unnamed: dict[Hashable, list[_Run[T]]] = {}
-        """All others that run, or have lost their caller, by caller and body."""
+        self._named: dict[Name, _Run[T]] = {}
+        """What runs by a key or a seed."""
+        self._unnamed: dict[Name, list[_Run[T]]] = {}
+        """All others that run, or have lost their caller."""
         self._lost: set[_Run[T]] = set()
-        self._bytes = 0
+        self._refused = _Refused(clock)
 
     async def answer(self, asked: Asked, work: Work[T]) -> T:
         """What `work` gives, or gave to a request that this one repeats.
 
-        Raises what it raises, and IdempotencyKeyReusedError for a key that came with another body. Cancelling cancels
-        the work too, once nobody else waits for it.
+        Raises what it raises, IdempotencyKeyReusedError for a key that came with another body, and ModelBusyError where
+        those who wait for others' work hold too much. Cancelling cancels the work too, once nobody else waits for it.
         """
-        self._forget_old()
-        run = self._running(asked) or self._begin(asked, work)
-        return await self._follow(run, asked)
+        kept = self._answers.get(_name_of(asked), asked.body)
+        if kept is not None:
+            return kept
+        try:
+            run = self._running(asked)
+            if run is not None:
+                with suppress(DeadlineError), self._held.hold(asked.held_bytes):
+                    return await self._follow(run, asked)
+                # The deadline was that of whoever began the work; this one may have more time.
+                run = self._running(asked)
+            return await self._follow(run or self._begin(asked, work), asked)
+        except CalotypeError as error:
+            if error.is_retryable:
+                self._refused.note(asked)
+            raise
 
-    def keep_failure(self, asked: Asked, error: CalotypeError) -> None:
-        """A failure that could not be told, since the answer had begun: the request's next attempt is told instead."""
-        # By a key or a seed it is found already, unless another try may do better.
-        if _name_of(asked) is not None:
-            return
-        failed: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        failed.set_exception(error)
-        self._wait_for_retry(self._enter(asked, failed))
+    def keep_failure(self, asked: Asked, error: Exception) -> None:
+        """A failure that could not be told, since the answer had begun: who asks again is told instead."""
+        seconds = IN_VAIN_SECONDS if asked.key is None else self._seconds_max
+        self._answers.keep(_name_of(asked), asked.body, error, seconds=seconds)
 
     async def aclose(self) -> None:
         """End what runs without a caller."""
@@ -99,33 +117,31 @@ class Repeats(Generic[T]):
 
     def _running(self, asked: Asked) -> _Run[T] | None:
         """The run that this request repeats."""
-        if (name := _name_of(asked)) is not None:
+        name = _name_of(asked)
+        if name.kind != "body":
             run = self._named.get(name)
-            if run is not None and run.body != asked.body:
-                raise IdempotencyKeyReusedError(f"the idempotency key {asked.key!r} came with another body before")
+            if run is not None:
+                check_body(name, run.body, asked.body)
             return run
         # Each retry takes an attempt of its own: three that were asked at once stay three.
-        attempts = self._unnamed.get((asked.caller, asked.body), [])
-        earlier = [run for run in attempts if run.retry_count < asked.retry_count]
-        run = min(earlier, key=lambda run: run.readers, default=None)
-        if run is not None:
-            run.retry_count = asked.retry_count
+        retry_count = asked.retry_count or 0
+        earlier = [run for run in self._unnamed.get(name, []) if run.retry_count < retry_count]
+        # An attempt that was told to come back has ended: what runs is somebody else's.
+        if not earlier or self._refused.take(asked):
+            return None
+        run = min(earlier, key=lambda run: run.readers)
+        run.retry_count = retry_count
         return run
 
     def _begin(self, asked: Asked, work: Work[T]) -> _Run[T]:
-        return self._enter(asked, asyncio.ensure_future(work()))
-
-    def _enter(self, asked: Asked, task: asyncio.Future[T]) -> _Run[T]:
-        run = _Run(task, asked.body, asked.retry_count)
-        # Looked at here, lest asyncio complain of a failure that nobody was left to hear of.
-        run.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         name = _name_of(asked)
-        if name is not None:
-            self._named[name] = run
-            run.task.add_done_callback(lambda _: self._keep(name, run))
+        run = _Run(asyncio.ensure_future(work()), asked.body, asked.retry_count or 0)
+        run.on_end = lambda: self._forget(name, run)
+        if name.kind == "body":
+            self._unnamed.setdefault(name, []).append(run)
         else:
-            self._unnamed.setdefault((asked.caller, asked.body), []).append(run)
-            run.on_end = lambda: self._forget_attempt(asked, run)
+            self._named[name] = run
+        run.task.add_done_callback(lambda _: self._ended(asked, run))
         return run
 
     async def _follow(self, run: _Run[T], asked: Asked) -> T:
@@ -137,7 +153,7 @@ class Repeats(Generic[T]):
             return await asyncio.shield(run.task)
         except CalotypeError as error:
             # One error may be raised to several readers: none keeps the frames of another.
-            raise error.with_traceback(None) from error.__cause__
+            raise fresh(error) from error.__cause__
         finally:
             run.readers -= 1
             if run.readers == 0:
@@ -149,60 +165,82 @@ class Repeats(Generic[T]):
             run.end()
         elif run.keep:
             pass
-        elif asked.asks_again():
-            self._wait_for_retry(run)
+        elif (seconds := asked.back_seconds()) > 0 and len(self._lost) < LOST_MAX:
+            self._lost.add(run)
+            run.end_in(seconds)
         else:
             run.end()
 
-    def _wait_for_retry(self, run: _Run[T]) -> None:
-        if len(self._lost) >= LOST_MAX:
-            run.end()
+    def _ended(self, asked: Asked, run: _Run[T]) -> None:
+        """An answer is kept, and what would fail again too; other failures are told to those who wait, and no more."""
+        if run.task.cancelled():
             return
-        self._lost.add(run)
-        run.end_in(self._lost_seconds_max)
-
-    def _keep(self, name: Hashable, run: _Run[T]) -> None:
-        """The run has ended. An answer, or an error that would be the same again, is kept; others are forgotten."""
-        if self._named.get(name) is not run:
-            return
-        if run.task.cancelled() or _is_worth_another_try(run.task.exception()):
+        name, error = _name_of(asked), run.task.exception()
+        if self._named.get(name) is run:
             del self._named[name]
-            return
-        run.ended, run.bytes = self._clock(), 0 if run.task.exception() else self._size_of(run.task.result())
-        # Behind those that were answered before.
-        self._named[name] = self._named.pop(name)
-        self._bytes += run.bytes
-        self._forget_old()
+        if error is None and name.kind != "body":
+            self._answers.keep(name, run.body, run.task.result(), seconds=self._seconds_max)
+        elif isinstance(error, Exception) and _is_in_vain(error):
+            self.keep_failure(asked, error)
 
-    def _forget_attempt(self, asked: Asked, run: _Run[T]) -> None:
+    def _forget(self, name: Name, run: _Run[T]) -> None:
+        """Nobody shall join it from now on."""
         self._lost.discard(run)
-        attempts = self._unnamed.get((asked.caller, asked.body), [])
+        if self._named.get(name) is run and not run.task.done():
+            del self._named[name]
+        attempts = self._unnamed.get(name, [])
         if run in attempts:
             attempts.remove(run)
-        if not attempts:
-            self._unnamed.pop((asked.caller, asked.body), None)
-
-    def _forget_old(self) -> None:
-        answered = [(name, run) for name, run in self._named.items() if run.ended is not None]
-        too_old = self._clock() - self._seconds_max
-        for index, (name, run) in enumerate(answered):
-            assert run.ended is not None, "only what was answered is looked at"
-            too_many = len(answered) - index > self._answers_max or self._bytes > self._bytes_max
-            if not too_many and run.ended > too_old:
-                return
-            del self._named[name]
-            self._bytes -= run.bytes
+            if not attempts:
+                del self._unnamed[name]
 
 
-def _name_of(asked: Asked) -> Hashable | None:
+def _is_in_vain(error: Exception) -> bool:
+    """Whether another try would do the same work to no end. What is refused before any work may be told anew."""
+    if not isinstance(error, CalotypeError):
+        return True
+    return isinstance(error, EngineError | NoImageGeneratedError) and not error.is_retryable
+
+
+def _name_of(asked: Asked) -> Name:
     if asked.key is not None:
-        return (asked.caller, "key", asked.key)
-    return (asked.caller, "seed", asked.body) if asked.has_seed else None
+        return Name(asked.caller, "key", asked.key)
+    return Name(asked.caller, "seed" if asked.has_seed else "body", asked.body)
 
 
-def _is_worth_another_try(error: BaseException | None) -> bool:
-    """Only what was told once and for all is told again."""
-    return error is not None and not (isinstance(error, CalotypeError) and not error.is_retryable)
+class _Refused:
+    """Attempts that were told to come back, by caller, body and how many came before them."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._counts: Counter[tuple[str, bytes, int]] = Counter()
+        self._told: dict[tuple[str, bytes, int], float] = {}
+        """When, the last time; in that order."""
+
+    def note(self, asked: Asked) -> None:
+        if asked.retry_count is None:
+            return
+        attempt = (asked.caller, asked.body, asked.retry_count)
+        self._told.pop(attempt, None)
+        self._told[attempt] = self._clock()
+        self._counts[attempt] += 1
+        if len(self._told) > REFUSED_MAX:
+            self._forget(next(iter(self._told)))
+
+    def take(self, asked: Asked) -> bool:
+        """Whether the attempt before this one was refused; each refusal has one successor."""
+        attempt = (asked.caller, asked.body, (asked.retry_count or 0) - 1)
+        told = self._told.get(attempt)
+        if told is None:
+            return False
+        self._counts[attempt] -= 1
+        is_late = self._clock() - told > REFUSED_SECONDS_MAX
+        if is_late or not self._counts[attempt]:
+            self._forget(attempt)
+        return not is_late
+
+    def _forget(self, attempt: tuple[str, bytes, int]) -> None:
+        del self._told[attempt], self._counts[attempt]
 
 
 @dataclass(eq=False)
@@ -214,8 +252,6 @@ class _Run(Generic[T]):
     retry_count: int
     keep: bool = False
     readers: int = 0
-    ended: float | None = None
-    bytes: int = 0
     on_end: Callable[[], None] = field(default=lambda: None)
     _ending: asyncio.TimerHandle | None = None
 

@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import socket
 import sys
 import time
+from pathlib import Path
 
+import msgspec
 import uvicorn
 
 from calotype_provider.errors import CalotypeError, ConfigError
 from calotype_runtime.app import create_app
 from calotype_runtime.assembly import Assembly
 from calotype_runtime.config import Settings, bracketed
+from calotype_runtime.jobs.state_directory import state_directory
 from calotype_runtime.memory import keep_freed_memory
+
+CONNECTIONS_BEYOND = 1000
+"""Above `connections_max`, where the door refuses in our words: what comes past these too is refused without any."""
+
+logger = logging.getLogger("calotype.serve")
 
 EXAMPLE_PROMPT = "a red fox on a blue background"
 
@@ -36,12 +45,42 @@ def serve(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    # The address first: the jobs of the one who has it are not opened by another.
+    with _bound_socket(settings) as listener:
+        assembly = await _assembly(settings)
+        _warn_of_what_ends_with_the_server(settings, assembly)
+        server = CalotypeServer(settings, assembly)
+        await server.serve(sockets=[listener])
+        return 0 if server.started else 1
+
+
+async def _assembly(settings: Settings) -> Assembly:
+    """With its jobs open, before anything listens: a configured directory that cannot be used is told in one line."""
+    own = None if settings.jobs.directory or not settings.jobs.lasting else state_directory(settings, os.environ)
+    if own is not None:
+        assembly = Assembly(_with_jobs_in(own, settings))
+        try:
+            await assembly.runtime.jobs.open()
+            return assembly
+        except ConfigError as error:
+            # Nobody has asked for this one: the server is of use without it.
+            logger.warning("jobs are not kept: %s", error)
     assembly = Assembly(settings)
-    # Before anything listens: a directory that cannot be used is told in one line.
     await assembly.runtime.jobs.open()
-    server = CalotypeServer(settings, assembly)
-    await server.serve(sockets=[_listening_socket(settings)])
-    return 0 if server.started else 1
+    return assembly
+
+
+def _with_jobs_in(directory: Path, settings: Settings) -> Settings:
+    return msgspec.structs.replace(settings, jobs=msgspec.structs.replace(settings.jobs, directory=str(directory)))
+
+
+def _warn_of_what_ends_with_the_server(settings: Settings, assembly: Assembly) -> None:
+    if not assembly.runtime.jobs.lasts:
+        logger.warning("jobs.directory is not set: jobs, and their results, are lost when this server ends")
+    elif not settings.files.lasts:
+        logger.warning(
+            "files.directory is not set: URLs of pictures end with this server; jobs give such pictures in base64 then"
+        )
 
 
 class CalotypeServer(uvicorn.Server):
@@ -50,7 +89,7 @@ class CalotypeServer(uvicorn.Server):
     def __init__(self, settings: Settings, assembly: Assembly) -> None:
         super().__init__(
             uvicorn.Config(
-                create_app(assembly.runtime),
+                create_app(assembly.runtime, connections=lambda: len(self.server_state.connections)),
                 log_config=None,
                 access_log=False,
                 lifespan="on",
@@ -58,7 +97,7 @@ class CalotypeServer(uvicorn.Server):
                 server_header=False,
                 # Whose word is believed is said by our own setting `proxies`, and obeyed by the door.
                 proxy_headers=False,
-                limit_concurrency=settings.connections_max,
+                limit_concurrency=settings.connections_max + CONNECTIONS_BEYOND,
             )
         )
         self._settings = settings
@@ -102,7 +141,7 @@ def example_curl(base_url: str, *, with_key: bool) -> str:
     )
 
 
-def _listening_socket(settings: Settings) -> socket.socket:
+def _bound_socket(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,11 +1,12 @@
 // One call of OpenAI's Node client, told by its arguments; what came of it is printed as one line of JSON.
 // node openai-images.mjs BASE_URL KEY METHOD '{"prompt": "..."}'
-// File fields are names of files; `_headers` and `_timeout` (milliseconds) go beside the body.
+// File fields are names of files; `_headers` and `_timeout` (milliseconds) go beside the body, `_clientTimeout` to the client.
 import fs from 'node:fs'
 import OpenAI, { toFile } from 'openai'
 
 const [baseURL, apiKey, method, text] = process.argv.slice(2)
-const client = new OpenAI({ baseURL, apiKey })
+const { _clientTimeout: clientTimeout, ...body } = JSON.parse(text)
+const client = new OpenAI({ baseURL, apiKey, ...(clientTimeout === undefined ? {} : { timeout: clientTimeout }) })
 
 async function withFiles(body) {
   const file = async (path) => toFile(fs.createReadStream(path), path.split('/').pop(), { type: 'image/png' })
@@ -37,7 +38,7 @@ const calls = {
 }
 
 try {
-  console.log(JSON.stringify({ result: await calls[method](JSON.parse(text)) }))
+  console.log(JSON.stringify({ result: await calls[method](body) }))
 } catch (error) {
   const { status, code, type, param, message, requestID } = error
   console.log(JSON.stringify({ error: { class: error.constructor.name, status, code, type, param, message, requestID } }))

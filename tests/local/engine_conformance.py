@@ -173,6 +173,7 @@ async def test_stats_tell_what_is_loaded_and_what_was_done(engine: Engine) -> No
     for stream in streams:
         await painted(stream)
     assert engine.stats().steps_done - before.steps_done == 6
+    assert engine.stats().painted - before.painted == 2
     assert engine.stats().waiting == engine.stats().running == 0
 
 

@@ -67,6 +67,22 @@ async def test_whoever_comes_back_is_told_how_it_ended_for_a_while() -> None:
             ledger.resume(request.request_id)
 
 
+async def test_pictures_that_were_painted_are_counted_and_no_others() -> None:
+    ledger = Ledger(requests_max=9)
+    done, cancelled, late, failed = (paint() for _ in range(4))
+    for request in (done, cancelled, late):
+        ledger.admit(request)
+    ledger.take(painted_as(done.request_id))
+    ledger.cancel(cancelled.request_id)
+    ledger.take(Cancelled(cancelled.request_id))
+    fail(ledger, failed, "pipeline")
+    assert ledger.painted == 1
+    # It was painted all the same.
+    ledger.cancel(late.request_id)
+    ledger.take(painted_as(late.request_id))
+    assert ledger.painted == 2
+
+
 async def test_an_id_that_is_used_again_is_the_newer_picture() -> None:
     ledger = Ledger(requests_max=9)
     request = paint()

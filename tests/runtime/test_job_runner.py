@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from calotype_provider.errors import (
     InvalidCallError,
     ModelBusyError,
     NoSuchJobError,
+    StorageError,
     StorageFullError,
 )
 from calotype_provider.model_card import FittedCall
 from calotype_provider.types import Caller, ImageFile, ImageModelCall, ImagePreview, ImageStep, Size
 from calotype_runtime.config import JobSettings
-from calotype_runtime.jobs.job_painter import TIMES_BEGUN_MAX, TRIES_MAX
+from calotype_runtime.image_runtime import Delivery
+from calotype_runtime.jobs.job_painter import BUSY_SECONDS_MAX, TIMES_BEGUN_MAX, TRIES_MAX
 from calotype_runtime.jobs.job_runner import NOT_LASTING, JobRunner
-from calotype_runtime.jobs.job_store import JobStore
+from calotype_runtime.jobs.job_store import Answer, JobStore
 from calotype_runtime.jobs.job_work import JobWork
 from calotype_runtime.jobs.live_job import LiveJob
 from calotype_runtime.jobs.snapshots import Snapshot
@@ -36,14 +39,16 @@ class Painter:
 
     def __init__(self) -> None:
         self.begun: list[str] = []
+        self.deliveries: list[str | None] = []
         self.stopped: list[str] = []
         self.jobs: dict[str, LiveJob] = {}
         self.failures: dict[str, list[Exception]] = {}
         self.ends: dict[str, asyncio.Event] = {}
 
-    async def paint(self, work: JobWork, live: LiveJob) -> bytes:
+    async def paint(self, work: JobWork, live: LiveJob) -> Answer:
         name = work.fitted.call.prompt
         self.begun.append(name)
+        self.deliveries.append(work.delivery)
         self.jobs[name] = live
         if failures := self.failures.get(name):
             raise failures.pop(0)
@@ -53,7 +58,7 @@ class Painter:
         except asyncio.CancelledError:
             self.stopped.append(name)
             raise
-        return b'{"painted":"%b"}' % name.encode()
+        return Answer(told=b'{"painted":"%b"}' % name.encode())
 
     def end_of(self, name: str) -> asyncio.Event:
         return self.ends.setdefault(name, asyncio.Event())
@@ -77,9 +82,9 @@ async def runner(painter: Painter) -> AsyncIterator[JobRunner]:
     await runner.aclose()
 
 
-def work_of(name: str, caller: str = "ann", **more: Any) -> JobWork:
+def work_of(name: str, caller: str = "ann", *, delivery: Delivery | None = None, **more: Any) -> JobWork:
     call = ImageModelCall(prompt=name, size=Size(64, 64), num_inference_steps=4, caller=Caller(caller), **more)
-    return JobWork(model_id="acme/brush", fitted=FittedCall(call, ()), delivery=None, origin="http://localhost")
+    return JobWork(model_id="acme/brush", fitted=FittedCall(call, ()), delivery=delivery, origin="http://localhost")
 
 
 async def accept(runner: JobRunner, name: str, caller: str = "ann", **more: Any) -> str:
@@ -270,6 +275,69 @@ async def test_a_failure_is_told_in_the_words_of_the_route(
     assert told["code"] == code
     assert "secret" not in told["message"]
     assert painter.begun == ["a"] * tries
+    painter.end_of("b").set()
+    assert (await until_ended(runner, await accept(runner, "b"))).job.state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("error", "tries_by_url"),
+    [
+        (StorageFullError("s", retry_after_seconds=0), TRIES_MAX),
+        (StorageFullError("s", retry_after_seconds=BUSY_SECONDS_MAX + 1), 1),
+        (StorageError("s", is_retryable=True), TRIES_MAX),
+        (StorageError("s"), 1),
+    ],
+)
+async def test_a_store_without_room_is_waited_for_and_then_the_pictures_come_in_base64(
+    runner: JobRunner, painter: Painter, error: Exception, tries_by_url: int
+) -> None:
+    painter.failures["a"] = [error] * tries_by_url
+    painter.end_of("a").set()
+    ended = await until_ended(runner, await accept(runner, "a", delivery="url"))
+    assert ended.job.state == "succeeded"
+    assert painter.deliveries == ["url"] * tries_by_url + [None]
+
+
+async def test_room_that_comes_in_time_is_taken(runner: JobRunner, painter: Painter) -> None:
+    painter.failures["a"] = [StorageFullError("s", retry_after_seconds=0)] * (TRIES_MAX - 1)
+    painter.end_of("a").set()
+    assert (await until_ended(runner, await accept(runner, "a", delivery="url"))).job.state == "succeeded"
+    assert painter.deliveries == ["url"] * TRIES_MAX
+
+
+class FailingDatabase:
+    """SQLite whose disk fails when it is told to."""
+
+    def __init__(self, database: sqlite3.Connection, failing: str) -> None:
+        self._database = database
+        self._failing = failing
+        self.is_broken = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def execute(self, text: str, *values: Any) -> sqlite3.Cursor:
+        if self.is_broken and text.startswith(self._failing):
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._database.execute(text, *values)
+
+
+@pytest.mark.parametrize("failing", ["SELECT bytes", "BEGIN", "UPDATE", "COMMIT"])
+async def test_nobody_waits_for_ever_for_a_job_whose_end_cannot_be_stored(
+    runner: JobRunner, painter: Painter, failing: str
+) -> None:
+    store: Any = runner._store
+    database = store._database = FailingDatabase(store._database, failing)
+    job_id = await accept(runner, "a")
+    await until_begun(painter, "a")
+    follower = asyncio.create_task(until_ended(runner, job_id))
+    await asyncio.sleep(0)
+    database.is_broken = True
+    async with asyncio.timeout(30):
+        assert (await runner.cancel(job_id, "ann")).job.state == "queued"
+        assert (await follower).job.state == "queued"
+    database.is_broken = False
+    # The place that it had at work is free again.
     painter.end_of("b").set()
     assert (await until_ended(runner, await accept(runner, "b"))).job.state == "succeeded"
 

@@ -115,6 +115,58 @@ async def test_a_clock_that_is_set_back_keeps_nothing_for_ever(store: JobStore, 
     assert await store.get("a") is None
 
 
+BY_URL = msgspec.structs.replace(DONE, result=b'"a URL"', result_later=RESULT, urls_until=1_000_010.0)
+
+
+async def test_pictures_by_url_are_in_the_result_when_the_urls_are_over(store: JobStore, clock: Clock) -> None:
+    await add(store, "a")
+    await store.finish("a", BY_URL)
+    clock.now = 1_000_009.99
+    assert await result_of(store, "a") == b'"a URL"'
+    clock.now += 0.01
+    assert await result_of(store, "a") == RESULT
+
+
+@pytest.mark.parametrize("urls_last", [True, False])
+async def test_urls_that_ended_with_their_server_are_told_no_more(
+    tmp_path: Path, clock: Clock, urls_last: bool
+) -> None:
+    for _ in range(2):
+        store = JobStore(tmp_path, bytes_max=10**8, ttl_seconds=TTL_SECONDS, urls_last=urls_last, clock=clock)
+        if not await store.open() and await store.get("a") is None:
+            await add(store, "a")
+            await store.finish("a", BY_URL)
+            assert await result_of(store, "a") == b'"a URL"'
+            await store.aclose()
+    assert await result_of(store, "a") == (b'"a URL"' if urls_last else RESULT)
+    await store.aclose()
+
+
+async def test_pictures_beside_their_urls_take_room(store: JobStore) -> None:
+    await add(store, "a", "b", "c")
+    with pytest.raises(StorageFullError):
+        await store.finish("a", msgspec.structs.replace(BY_URL, result_later=RESULT * 2))
+
+
+async def test_a_store_of_the_version_before_is_taken_over(tmp_path: Path, clock: Clock) -> None:
+    first = store_in(tmp_path, clock)
+    await first.open()
+    await add(first, "a", "b")
+    await first.finish("b", DONE)
+    await first.aclose()
+    database = sqlite3.connect(tmp_path / FILE_NAME)
+    for column in ("result_later", "urls_until"):
+        database.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
+    database.execute("PRAGMA user_version = 1")
+    database.commit()
+    database.close()
+    for _ in range(2):
+        second = store_in(tmp_path, clock)
+        assert await second.open() == [job("a")]
+        assert await result_of(second, "b") == RESULT
+        await second.aclose()
+
+
 async def test_a_full_store_takes_no_more_until_something_expires(store: JobStore, clock: Clock) -> None:
     await add(store, "a", "b", "c")
     with pytest.raises(StorageFullError) as caught:
@@ -249,6 +301,22 @@ async def test_a_store_that_fails_says_so_in_our_words(tmp_path: Path, clock: Cl
         await add(store, "a")
     # The transaction was rolled back: the store goes on.
     await add(store, "b")
+    await store.aclose()
+
+
+async def test_whatever_sqlite_refuses_is_an_error_of_the_store(tmp_path: Path, clock: Clock) -> None:
+    store = JobStore(tmp_path, bytes_max=10**8, ttl_seconds=TTL_SECONDS, clock=clock)
+    await store.open()
+    await add(store, "a")
+    assert store._database is not None
+    await store._in_thread(store._database.close)
+    with pytest.raises(StorageError, match="closed"):
+        await add(store, "b")
+    for asked in (store.begin("a"), store.put_back("a"), store.finish("a", DONE), store.get("a")):
+        with pytest.raises(StorageError, match="closed"):
+            await asked
+    with pytest.raises(StorageError, match="closed"):
+        await store.delete_expired()
     await store.aclose()
 
 

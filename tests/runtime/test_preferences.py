@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from litestar.datastructures import Headers
 
 from calotype_provider.errors import InvalidCallError
-from calotype_runtime.preferences import Preferences, read_preferences
+from calotype_runtime.preferences import (
+    FIRST_PAUSES_SECONDS_MAX,
+    RETRY_PAUSE_SECONDS_MAX,
+    Preferences,
+    read_preferences,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +27,7 @@ from calotype_runtime.preferences import Preferences, read_preferences
         ({"x-stainless-read-timeout": "600"}, Preferences(wait_seconds=600)),
         ({"x-stainless-timeout": "30", "prefer": "wait=60"}, Preferences(wait_seconds=30)),
         ({"x-stainless-read-timeout": "0"}, Preferences()),
+        ({"x-stainless-read-timeout": "1.4999999999999998"}, Preferences(wait_seconds=1.4999999999999998)),
         ({"x-stainless-retry-count": "1"}, Preferences(retry_count=1)),
         ({"x-stainless-retry-count": "-1"}, Preferences()),
         ({"idempotency-key": "k1"}, Preferences(idempotency_key="k1")),
@@ -34,7 +40,7 @@ def test_headers_are_read(headers: dict[str, str], preferences: Preferences) -> 
 
 def test_preferences_on_several_lines_are_one_list() -> None:
     lines = [(b"prefer", b"respond-async"), (b"prefer", b"wait=5"), (b"prefer", b"wait=9")]
-    assert read_preferences(Headers.from_scope({"headers": lines})) == Preferences(respond_async=True, wait_seconds=5)  # type: ignore[typeddict-item]
+    assert read_preferences(Headers.from_scope({"headers": lines})) == Preferences(respond_async=True, wait_seconds=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -53,19 +59,19 @@ def test_what_cannot_be_meant_is_refused(headers: dict[str, str], parameter: str
 
 
 @pytest.mark.parametrize(
-    ("preferences", "seconds", "again"),
+    ("preferences", "seconds", "back_seconds"),
     [
-        (Preferences(retry_count=0, wait_seconds=10), 9.5, True),
-        (Preferences(retry_count=0, wait_seconds=10), 3, False),
-        (Preferences(retry_count=2, wait_seconds=10), 10, False),
-        (Preferences(retry_count=0), 10, False),
-        (Preferences(wait_seconds=10), 10, False),
+        (Preferences(retry_count=0, wait_seconds=10), 9.5, RETRY_PAUSE_SECONDS_MAX),
+        (Preferences(retry_count=0, wait_seconds=10), 3, 0),
+        (Preferences(retry_count=4, wait_seconds=10), 10, RETRY_PAUSE_SECONDS_MAX),
+        (Preferences(retry_count=0), 10, FIRST_PAUSES_SECONDS_MAX),
+        (Preferences(wait_seconds=10), 10, 0),
     ],
 )
-def test_a_client_that_timed_out_asks_again_and_one_that_was_told_to_stop_does_not(
-    preferences: Preferences, seconds: float, again: bool
+def test_a_client_that_timed_out_comes_back_and_one_that_was_told_to_stop_does_not(
+    preferences: Preferences, seconds: float, back_seconds: float
 ) -> None:
-    assert preferences.asks_again(seconds) is again
+    assert preferences.back_seconds(seconds) == back_seconds
 
 
 @given(st.text())

@@ -67,3 +67,27 @@ def test_no_text_breaks_the_reader(text: str) -> None:
     scheme, host = PROXIES.seen_origin("10.0.0.1", {"forwarded": text})
     assert scheme in (None, "http", "https")
     assert host is None or "/" not in host
+
+
+@pytest.mark.parametrize(
+    ("headers", "address"),
+    [
+        ({"x-forwarded-for": "1.2.3.4"}, "1.2.3.4"),
+        ({"x-forwarded-for": "9.9.9.9, 1.2.3.4:4711, 10.9.9.9"}, "1.2.3.4"),
+        ({"x-forwarded-for": "2001:db8::1"}, "2001:db8::1"),
+        ({"x-forwarded-for": "1.2.3.4, unknown"}, "10.1.2.3"),
+        ({"forwarded": 'for=9.9.9.9, for="[2001:db8::1]:4711", for=10.9.9.9'}, "2001:db8::1"),
+        ({"forwarded": "for=_hidden"}, "10.1.2.3"),
+        ({}, "10.1.2.3"),
+    ],
+)
+def test_callers_are_where_configured_proxies_say(headers: dict[str, str], address: str) -> None:
+    assert PROXIES.seen_address("10.1.2.3", headers) == address
+    assert PROXIES.seen_address("11.0.0.1", headers) == "11.0.0.1"
+    assert PROXIES.seen_address(None, headers) is None
+
+
+@given(st.text(), st.text())
+def test_any_header_names_an_address_or_the_peer(forwarded: str, forwarded_for: str) -> None:
+    headers = {"forwarded": forwarded, "x-forwarded-for": forwarded_for}
+    assert PROXIES.seen_address("10.1.2.3", headers)

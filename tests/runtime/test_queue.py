@@ -180,6 +180,93 @@ async def test_one_caller_may_not_fill_the_queue() -> None:
     await asyncio.gather(*tasks)
 
 
+class Waiting:
+    """Calls that wait until they are let go, by caller."""
+
+    def __init__(self, queue: AdmissionQueue) -> None:
+        self.queue = queue
+        self.release = asyncio.Event()
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def come(
+        self, caller: str, *, cost_seconds: float = 1.0, wait_seconds_max: float | None = None
+    ) -> asyncio.Task[None]:
+        async def call() -> None:
+            slot = self.queue.slot(caller=caller, cost_seconds=cost_seconds, wait_seconds_max=wait_seconds_max)
+            async with slot:
+                await self.release.wait()
+
+        task = asyncio.create_task(call())
+        self.tasks.append(task)
+        await settle()
+        return task
+
+    async def refusal(self, caller: str, *, wait_seconds_max: float | None = None) -> str:
+        """Why it may not even wait."""
+        task = await self.come(caller, wait_seconds_max=wait_seconds_max)
+        assert task.done()
+        assert isinstance(task.exception(), ModelBusyError)
+        return str(task.exception())
+
+    async def let_go(self) -> list[BaseException | None]:
+        self.release.set()
+        return await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+async def test_in_a_full_queue_the_greediest_callers_newest_call_makes_way() -> None:
+    calls = Waiting(AdmissionQueue(running_max=1, waiting_max=4))
+    greedy = [await calls.come("greedy") for _ in range(5)]
+    assert "4 calls wait already" in await calls.refusal("greedy")
+    # 3 of the one and 1 of the other, then 2 and 2: nobody makes way for one who would have as many.
+    await calls.come("ann")
+    assert [task.done() for task in greedy] == [False, False, False, False, True]
+    await calls.come("ann")
+    assert [task.done() for task in greedy] == [False, False, False, True, True]
+    for caller in ("ann", "greedy"):
+        await calls.refusal(caller)
+    for task in greedy[3:]:
+        error = task.exception()
+        assert isinstance(error, ModelBusyError)
+        assert 0 < error.retry_after_seconds <= RETRY_AFTER_SECONDS_MAX
+    assert calls.queue.waiting == 4
+    assert (await calls.let_go()).count(None) == 5
+    assert (calls.queue.running, calls.queue.waiting) == (0, 0)
+
+
+async def test_callers_with_as_many_do_not_put_out_each_other() -> None:
+    calls = Waiting(AdmissionQueue(running_max=1, waiting_max=3))
+    for caller in ("first", "ann", "bob", "eve"):
+        await calls.come(caller)
+    for caller in ("ann", "dan"):
+        await calls.refusal(caller)
+    assert calls.queue.waiting == 3
+    await calls.let_go()
+
+
+async def test_nobody_makes_way_for_a_call_that_is_refused_all_the_same() -> None:
+    calls = Waiting(AdmissionQueue(running_max=1, waiting_max=2))
+    for _ in range(3):
+        await calls.come("greedy", cost_seconds=20.0)
+    assert "would be" in await calls.refusal("ann", wait_seconds_max=5.0)
+    assert calls.queue.waiting == 2
+    await calls.let_go()
+
+
+async def test_who_leaves_in_the_moment_of_making_way_leaves_no_place_behind() -> None:
+    calls = Waiting(AdmissionQueue(running_max=1, waiting_max=2))
+    for _ in range(3):
+        leaver = await calls.come("greedy")
+    coming = asyncio.ensure_future(calls.come("ann"))
+    # Ann has come, and the leaver has not heard of it yet.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    leaver.cancel()
+    await coming
+    assert (calls.queue.running, calls.queue.waiting) == (1, 2)
+    assert (await calls.let_go()).count(None) == 3
+    assert (calls.queue.running, calls.queue.waiting) == (0, 0)
+
+
 async def test_a_wait_that_would_be_too_long_is_refused_at_the_door() -> None:
     queue = AdmissionQueue(running_max=1, waiting_max=10)
     async with queue.slot(cost_seconds=20.0):

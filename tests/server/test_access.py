@@ -1,15 +1,20 @@
 """The open door is open to this machine's own programs only; with keys, to whoever has one."""
 
+import contextlib
+import http.client
+import json
 import re
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from server_process import ServerProcess
+from server_process import ServerProcess, until
 
 KEY = "sesame-0123456789"
 
@@ -141,6 +146,38 @@ def test_with_keys_a_request_without_a_host_is_refused_before_any_work(locked: S
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"Host" in answer
+
+
+CONNECTIONS_MAX = 10
+
+
+def test_one_connection_too_many_is_refused_in_our_words_and_probes_are_answered(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    settings.write_text(f"connections_max = {CONNECTIONS_MAX}\n")
+    with ServerProcess("--config", str(settings)) as server, contextlib.ExitStack() as held:
+        server.wait_ready()
+        address = urlsplit(server.url)
+        at = (address.hostname or "", address.port or 0)
+
+        def ask(path: str) -> tuple[int, http.client.HTTPMessage, Any]:
+            connection = http.client.HTTPConnection(*at, timeout=60)
+            connection.request("GET", path, headers={"x-request-id": "mine"})
+            with contextlib.closing(connection), connection.getresponse() as response:
+                return response.status, response.headers, json.loads(response.read())
+
+        for _ in range(CONNECTIONS_MAX - 1):
+            held.enter_context(socket.create_connection(at))
+        until(lambda: ask("/v1/models")[0] == 200, "the last one that may come")
+        held.enter_context(socket.create_connection(at))
+        until(lambda: ask("/v1/models")[0] == 503, "one too many")
+        status, headers, body = ask("/v1/models")
+        assert (status, body["error"]["code"]) == (503, "engine_error")
+        assert (headers["x-request-id"], headers["connection"]) == ("mine", "close")
+        assert 0 < int(headers["retry-after"]) < 60
+        assert 0 < int(headers["retry-after-ms"]) < 60_000
+        assert [ask(path)[0] for path in ("/health", "/ready")] == [200, 200]
+        held.close()
+        until(lambda: ask("/v1/models")[0] == 200, "room")
 
 
 @pytest.mark.parametrize(

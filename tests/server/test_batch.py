@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +23,10 @@ import acme_pictures
 import pytest
 from PIL import Image
 from server_process import ServerProcess, until
+
+from calotype_provider.errors import APICallError
+from calotype_runtime.batch_lines import read_lines
+from calotype_runtime.batch_painters import TRIES_MAX, ServerPainter
 
 STEPS = 2
 SLOW = {"num_inference_steps": 12, "n": 2}
@@ -224,6 +236,80 @@ def test_a_server_that_is_not_there_ends_the_run_and_what_is_left_is_left_for_th
     assert all("error" not in row and "sha256" not in row for row in rows)
     assert run(tmp_path, "--server", server.url)[0] == 0
     assert [row["seed"] for row in manifest(tmp_path)] == [row["seed"] for row in rows]
+
+
+class Busy(BaseHTTPRequestHandler):
+    """Has no time for as many requests as are told, then paints."""
+
+    def __init__(self, *connection: Any, asked: list[float], refusals: int, advice: dict[str, str]) -> None:
+        self.asked = asked
+        """When they came."""
+        self.refusals = refusals
+        self.advice = advice
+        super().__init__(*connection)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.asked.append(time.monotonic())
+        busy = len(self.asked) <= self.refusals
+        picture = base64.b64encode(acme_pictures.PICTURE).decode()
+        body = json.dumps({"error": {"message": "many wait"}} if busy else {"data": [{"b64_json": picture}]}).encode()
+        self.send_response(429 if busy else 200)
+        for name, value in {**(self.advice if busy else {}), "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """The test looks at what was asked."""
+
+
+@contextlib.contextmanager
+def busy_server(refusals: int, advice: dict[str, str]) -> Iterator[tuple[str, list[float]]]:
+    """Its URL, and when it was asked."""
+    asked: list[float] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Busy, asked=asked, refusals=refusals, advice=advice))
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("busy_seconds_max", "asked_times"), [(0.3, 4), (0.31, 5)])
+async def test_a_line_waits_for_a_busy_server_only_so_long(
+    tmp_path: Path, busy_seconds_max: float, asked_times: int
+) -> None:
+    write(tmp_path, wish("a", seed=1))
+    [line] = read_lines(tmp_path / "requests.jsonl", model_id=None, line_bytes_max=1000)
+    told: list[str] = []
+    with busy_server(10, {"retry-after-ms": "0"}) as (url, asked):
+        painter = ServerPainter(url, busy_seconds_max=busy_seconds_max)
+        await painter.begin()
+        with pytest.raises(APICallError, match="many wait"):
+            await painter.paint(line, tell=told.append)
+        await painter.aclose()
+    # A tenth of a second each time, whatever the server says.
+    assert len(asked) == asked_times
+    assert told == ["the server is busy: waiting 0.1 s", ""] * (asked_times - 1)
+
+
+@pytest.mark.parametrize(
+    ("advice", "refusals", "pause"),
+    [({"retry-after": "60", "retry-after-ms": "150"}, 3 * TRIES_MAX, 0.15), ({"retry-after": "2"}, 1, 2.0)],
+)
+def test_a_busy_server_is_waited_for_as_long_as_it_says_and_however_often(
+    tmp_path: Path, advice: dict[str, str], refusals: int, pause: float
+) -> None:
+    write(tmp_path, wish("a"))
+    with busy_server(refusals, advice) as (url, asked):
+        status, said = run(tmp_path, "--server", url)
+    assert status == 0, said
+    assert said.count("the server is busy") == 1
+    assert set(pictures(tmp_path)) == {"000001.png"}
+    assert len(asked) == refusals + 1
+    assert all(pause <= later - earlier < pause + 1 for earlier, later in pairwise(asked))
 
 
 def test_two_runs_do_not_paint_into_one_folder(tmp_path: Path) -> None:

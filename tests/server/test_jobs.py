@@ -317,6 +317,115 @@ def test_a_full_store_is_507_and_a_job_whose_time_is_over_is_gone(tmp_path: Path
         assert time.time() >= ended["expires_at"]
 
 
+BY_URL = {"prompt": "a fox", "num_inference_steps": 1, "response_format": "url", "seed": 7}
+
+
+def opened(answer: Any) -> list[bytes]:
+    """What the URLs of an answer open."""
+    found = []
+    for item in answer["data"]:
+        with urllib.request.urlopen(item["url"], timeout=60) as response:
+            found.append(response.read())
+    return found
+
+
+def decoded(answer: Any) -> list[bytes]:
+    return [base64.b64decode(item["b64_json"]) for item in answer["data"]]
+
+
+def features(answer: Any) -> list[str]:
+    return [warning["feature"] for warning in answer["warnings"]]
+
+
+def test_a_full_store_of_pictures_is_507_at_the_door_for_jobs_by_url_too(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    settings.write_text("[files]\nbytes_max = 1000\n")
+    with ServerProcess("--config", str(settings)) as server:
+        server.wait_ready()
+        refused = ask(server, "POST", GENERATIONS, BY_URL, prefer="respond-async")
+        same = ask(server, "POST", GENERATIONS, BY_URL)
+        assert (refused.status, refused.body["error"]) == (507, same.body["error"])
+        ended = until_ended(server, accept(server, {**BY_URL, "response_format": None})["id"])
+        assert features(ended["result"]) == ["url"]
+        assert "url" not in ended["result"]["data"][0]
+
+
+def test_jobs_by_url_that_find_no_room_at_their_turn_give_base64(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    # Room for one picture as it is reckoned, which is what the door asks for.
+    settings.write_text("[files]\nbytes_max = 140_000\n[jobs]\nrunning_max = 1\n")
+    with ServerProcess("--config", str(settings), environment=acme_pictures.install(tmp_path)) as server:
+        # While it is painted, all that come are accepted, and nothing is in the store.
+        accept(server, {"prompt": "a", "model": "acme/slower", "response_format": "b64_json"})
+        ids = [accept(server, BY_URL)["id"] for _ in range(3)]
+        by_url, *in_base64 = [until_ended(server, job_id)["result"] for job_id in ids]
+        assert all(features(answer) == ["url"] for answer in in_base64)
+        assert [decoded(answer) for answer in in_base64] == [opened(by_url)] * 2
+
+
+def test_a_jobs_pictures_are_there_when_their_urls_are_over(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    settings.write_text("[files]\nttl_seconds = 4\n")
+    with ServerProcess("--config", str(settings)) as server:
+        server.wait_ready()
+        job_id = accept(server, {**BY_URL, "n": 2})["id"]
+        result = until_ended(server, job_id)["result"]
+        assert result["data"][0].keys() & {"url", "b64_json"} == {"url"}
+        painted = opened(result)
+        until(lambda: "b64_json" in job(server, job_id)["result"]["data"][0], "the end of the URLs' time")
+        later = job(server, job_id)["result"]
+        assert decoded(later) == painted
+        assert features(later) == ["url"]
+        assert [(name, data["result"]) for name, data in events(server, job_id)] == [("job.succeeded", later)]
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_jobs_pictures_are_there_after_a_restart(tmp_path: Path, lasting: bool) -> None:
+    settings = tmp_path / "calotype.toml"
+    settings.write_text('[jobs]\ndirectory = "jobs"\n' + ('[files]\ndirectory = "pictures"\n' if lasting else ""))
+    with ServerProcess("--config", str(settings)) as server:
+        job_id = accept(server, BY_URL)["id"]
+        before = until_ended(server, job_id)["result"]
+        painted = opened(before)
+        assert any("files.directory is not set" in line for line in server.stderr) != lasting
+    port = urlsplit(server.url).port
+    with ServerProcess("--config", str(settings), "--port", str(port)) as server:
+        after = job(server, job_id)["result"]
+        assert (opened(after) if lasting else decoded(after)) == painted
+        assert (after == before) == lasting
+
+
+def test_where_the_address_is_known_jobs_last_by_themselves(tmp_path: Path) -> None:
+    environment = {"XDG_STATE_HOME": str(tmp_path)}
+    body = {"prompt": "a fox", "num_inference_steps": 1}
+    # An address that was free a moment ago.
+    with ServerProcess(environment=environment) as server:
+        assert any("jobs.directory is not set" in line for line in server.stderr)
+        [warning] = accept(server, body)["warnings"]
+        assert warning["feature"] == "jobs.directory"
+        port = urlsplit(server.url).port
+    assert list(tmp_path.iterdir()) == []
+    with ServerProcess("--port", str(port), environment=environment) as server:
+        accepted = accept(server, body)
+        assert accepted["warnings"] == []
+        ended = until_ended(server, accepted["id"])
+        server.process.kill()
+        server.process.wait(60)
+    [directory] = (tmp_path / "calotype").iterdir()
+    assert directory.name == f"jobs-127.0.0.1-{port}"
+    with ServerProcess("--port", str(port), environment=environment) as server:
+        assert job(server, ended["id"]) == ended
+    (tmp_path / "calotype.toml").write_text("[jobs]\nlasting = false\n")
+    arguments = ("--port", str(port), "--config", str(tmp_path / "calotype.toml"))
+    with ServerProcess(*arguments, environment=environment) as server:
+        assert ask(server, "GET", f"/v1/jobs/{ended['id']}").status == 404
+    # One that cannot be used, and that nobody has asked for, keeps no server from starting.
+    (directory / "jobs.sqlite3").write_bytes(b"no database" * 1000)
+    with ServerProcess("--port", str(port), environment=environment) as server:
+        assert any("jobs are not kept" in line for line in server.stderr)
+        assert [warning["feature"] for warning in accept(server, body)["warnings"]] == ["jobs.directory"]
+
+
 def test_a_repeat_with_its_key_is_told_of_the_same_job(server: ServerProcess) -> None:
     body = {"prompt": "a fox", "num_inference_steps": 1}
     first = accept(server, body, idempotency_key="once")

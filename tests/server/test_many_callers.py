@@ -13,40 +13,71 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import acme_pictures
 import pytest
 from server_process import ServerProcess, until
 
 CALLERS = ("ada", "bob", "eve", "greedy")
 MODEST, GREEDY = 20, 140
+FAIR_SHARE = MODEST * 3 // 4
+WAITING_MAX = 12
+
+
+GENERATIONS = "/v1/images/generations"
+HOLDER = "holder"
+KEYS = "\n".join(f'{name} = "key-of-{name}"' for name in (*CALLERS, HOLDER))
 
 
 @pytest.fixture(scope="module")
 def fair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     settings = tmp_path_factory.mktemp("settings") / "calotype.toml"
-    keys = "\n".join(f'{name} = "key-of-{name}"' for name in CALLERS)
-    settings.write_text(f"[queue]\nrunning_max = 2\n[keys]\n{keys}\n")
-    with ServerProcess("--config", str(settings)) as process:
+    settings.write_text(f"[queue]\nrunning_max = 2\n[keys]\n{KEYS}\n")
+    with ServerProcess("--config", str(settings), environment=acme_pictures.install(settings.parent)) as process:
         yield process.wait_ready()
+
+
+def ask(server: ServerProcess, name: str, **body: Any) -> tuple[int, Any]:
+    data = json.dumps({"prompt": "a red fox", "num_inference_steps": 1, **body}).encode()
+    headers = {"content_type": "application/json", "authorization": f"Bearer key-of-{name}"}
+    return server.send("POST", GENERATIONS, data, **headers)
 
 
 def test_the_shares_of_four_callers_are_fair_though_one_is_greedy(fair: ServerProcess) -> None:
     asked = [name for name in CALLERS for _ in range(GREEDY if name == "greedy" else MODEST)]
     random.Random(7).shuffle(asked)
 
-    def ask(name: str) -> int:
-        body = json.dumps({"prompt": "a red fox", "num_inference_steps": 1}).encode()
-        headers = {"content_type": "application/json", "authorization": f"Bearer key-of-{name}"}
-        return fair.send("POST", "/v1/images/generations", body, **headers)[0]
-
-    with ThreadPoolExecutor(len(asked)) as pool:
-        statuses = list(pool.map(ask, asked))
+    with ThreadPoolExecutor(len(asked) + 2) as pool:
+        # Both places are taken for eight seconds, in which all two hundred come.
+        holders = [pool.submit(ask, fair, HOLDER, model="acme/slower") for _ in range(2)]
+        time.sleep(0.5)
+        statuses = [status for status, _ in pool.map(lambda name: ask(fair, name), asked)]
+    assert [holder.result()[0] for holder in holders] == [200, 200]
     assert statuses == [200] * len(asked)
-    painted = [record for record in fair.records() if record["path"] == "/v1/images/generations"]
-    order = [record["caller"] for record in painted]
+    records = [record for record in fair.records() if record["path"] == GENERATIONS]
+    order = [record["caller"] for record in records if record["caller"] != HOLDER]
     # While all four have somebody who waits. The modest ones' last few come when others have no more.
-    shares = Counter(order[: len(CALLERS) * MODEST * 3 // 4])
-    fair_share = MODEST * 3 / 4
-    assert all(abs(shares[name] - fair_share) <= 0.2 * fair_share + 1 for name in CALLERS), shares
+    shares = Counter(order[: len(CALLERS) * FAIR_SHARE])
+    assert all(abs(shares[name] - FAIR_SHARE) <= 0.2 * FAIR_SHARE for name in CALLERS), shares
+
+
+def test_a_greedy_caller_does_not_keep_others_out(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    settings.write_text(f"[queue]\nrunning_max = 1\nwaiting_max = {WAITING_MAX}\n[keys]\n{KEYS}\n")
+    environment = acme_pictures.install(tmp_path)
+    with ServerProcess("--config", str(settings), environment=environment) as server:
+        with ThreadPoolExecutor(WAITING_MAX + 2) as pool:
+            holder = pool.submit(ask, server, HOLDER, model="acme/slower")
+            time.sleep(0.5)
+            greedy = [pool.submit(ask, server, "greedy", model="acme/brush") for _ in range(WAITING_MAX + 1)]
+            until(lambda: any(answer.done() for answer in greedy), "a full queue")
+            assert not holder.done()
+            assert ask(server, "ada", model="acme/brush")[0] == 200
+            answers = [answer.result() for answer in greedy]
+        # One found the queue full of its own, and one made way.
+        assert sorted(status for status, _ in answers) == [200] * (WAITING_MAX - 1) + [429] * 2
+        told = [body["error"] for status, body in answers if status == 429]
+        assert [each["code"] for each in told] == ["model_busy"] * 2
+        assert ["most of them are yours" in each["message"] for each in told].count(True) == 1
 
 
 LEAVERS, WARM_UP = 1000, 200

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import acme_pictures
+import ai_sdk
 import openai
 import pytest
 from server_process import ServerProcess
@@ -93,15 +94,21 @@ def test_a_client_that_times_out_and_asks_again_joins_what_it_began(acme: Server
     assert next_count(acme) == before + 2
 
 
-def test_openais_client_for_node_does_the_same(acme: ServerProcess) -> None:
+@pytest.mark.parametrize("timeout", ["_timeout", "_clientTimeout"])
+def test_openais_client_for_node_does_the_same(acme: ServerProcess, timeout: str) -> None:
     before = next_count(acme)
-    body = json.dumps({"model": "acme/slow", "prompt": "a fox from elsewhere", "_timeout": 2000})
-    script = Path(__file__).parent.parent / "clients/openai-images.mjs"
-    # It announces its time in whole seconds. The answer begins in time, and is not whole by then.
-    command = ("node", str(script), f"{acme.url}/v1", "unused", "generate", body)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert int(painted(json.loads(done.stdout)["result"])) == before + 1
+    # It announces a call's own time, in whole seconds, and says nothing of the client's. The answer begins in time, and
+    # is not whole by then.
+    result = by_node(acme, model="acme/slow", prompt="a fox from elsewhere", **{timeout: 2000})["result"]
+    assert int(painted(result)) == before + 1
     assert next_count(acme) == before + 2
+
+
+def by_node(server: ServerProcess, **body: Any) -> Any:
+    script = Path(__file__).parent.parent / "clients/openai-images.mjs"
+    command = ("node", str(script), f"{server.url}/v1", "unused", "generate", json.dumps(body))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
 
 
 def next_count(server: ServerProcess) -> int:
@@ -169,11 +176,67 @@ def test_a_late_failure_breaks_the_connection_and_the_next_attempt_is_told(acme:
     assert (status, answer["error"]["message"]) == (500, "the brush broke")
 
 
-def test_openais_client_raises_for_a_late_failure_and_paints_once(acme: ServerProcess) -> None:
+@pytest.mark.parametrize("same", [{}, {"seed": 5}], ids=["without a seed", "with a seed"])
+def test_openais_clients_raise_for_a_late_failure_and_paint_once(acme: ServerProcess, same: dict[str, int]) -> None:
     before = next_count(acme)
     with client(acme, timeout=60) as patient, pytest.raises(openai.InternalServerError, match="the brush broke"):
-        patient.images.generate(model="acme/slow-breaks", prompt="a fox that is late")
+        patient.images.generate(model="acme/slow-breaks", prompt="a fox that is late", extra_body=same)
     assert next_count(acme) == before + 2
+    # Node's does not ask again for an answer that broke; its caller may.
+    broken, told = (by_node(acme, model="acme/slow-breaks", prompt="a late one", **same)["error"] for _ in range(2))
+    assert "status" not in broken
+    assert (told["class"], told["status"]) == ("InternalServerError", 500)
+    assert "the brush broke" in told["message"]
+    assert next_count(acme) == before + 4
+
+
+@pytest.mark.parametrize("via", ["openai", "compatible"])
+@pytest.mark.parametrize("model", ["acme/has-a-bug-too", "acme/slow-breaks"])
+def test_what_is_in_vain_is_painted_once_for_ai_sdks_that_ask_again_all_the_same(
+    acme: ServerProcess, via: str, model: str
+) -> None:
+    before = next_count(acme)
+    told = ai_sdk.run(6, acme, via=via, path="/v1", model=model, prompt=f"a fox, {via}, {model}")
+    assert "error" in told
+    assert next_count(acme) == before + 2
+
+
+def test_a_client_that_was_refused_is_painted_a_picture_of_its_own(tmp_path: Path) -> None:
+    """Three equal requests at once, room for two: the third is told to come back, and does."""
+    settings = tmp_path / "calotype.toml"
+    settings.write_text("[queue]\nrunning_max = 2\nwaiting_max = 0\n")
+    environment = acme_pictures.install(tmp_path)
+    with ServerProcess("--config", str(settings), environment=environment) as crowded:
+
+        def generate(_: int) -> int:
+            with client(crowded, timeout=60, max_retries=5) as patient:
+                [image] = patient.images.generate(model="acme/slow", prompt="a fox for everybody").data or []
+                seed: int = json.loads(image.model_dump_json())["seed"]
+                return seed
+
+        with ThreadPoolExecutor(3) as pool:
+            seeds = list(pool.map(generate, range(3)))
+    assert len(set(seeds)) == 3
+
+
+def test_callers_with_different_keys_share_nothing(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    settings.write_text('[keys]\nada = "secret-of-ada"\nbob = "secret-of-bob"\n')
+    environment = acme_pictures.install(tmp_path)
+    with ServerProcess("--config", str(settings), environment=environment) as server:
+        answers = [
+            server.post(
+                "/v1/images/generations",
+                {"model": "acme/slow", "prompt": "a red fox", **same},
+                authorization=f"Bearer secret-of-{name}",
+                **headers,
+            )[1]
+            for same, headers in (({"seed": 4}, {}), ({}, {"idempotency_key": "k"}))
+            for name in ("ada", "bob", "ada")
+        ]
+    counts = [painted(answer) for answer in answers]
+    assert counts[0] == counts[2] != counts[1]
+    assert counts[3] == counts[5] != counts[4]
 
 
 def test_what_the_queue_cannot_meet_in_time_is_refused_before_any_work(acme: ServerProcess) -> None:
@@ -216,3 +279,16 @@ def test_a_stream_tells_of_its_progress_to_those_who_ask(server: ServerProcess) 
     assert steps
     assert steps[-1] == (3, 3)
     assert events[-1]["type"] == "image_generation.completed"
+
+
+def test_callers_behind_a_configured_proxy_are_told_apart(tmp_path: Path) -> None:
+    settings = tmp_path / "calotype.toml"
+    settings.write_text('proxies = ["127.0.0.1"]\n')
+    environment = acme_pictures.install(tmp_path)
+    with ServerProcess("--config", str(settings), environment=environment) as behind:
+        counts = [
+            painted(ask(behind, idempotency_key="k", x_forwarded_for=address)[1])
+            for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1")
+        ]
+        assert ask(behind, idempotency_key="k", x_forwarded_for="192.0.2.3", n=2)[0] == 200
+    assert counts[0] == counts[2] != counts[1]

@@ -125,6 +125,8 @@ class EngineStats(msgspec.Struct, frozen=True, kw_only=True):
     """Pictures that have not begun."""
     running: int
     """Pictures that have."""
+    painted: int
+    """Pictures painted since the server began."""
     steps_done: int
     """Denoising steps, of all pictures, since the server began."""
     restarts: int

@@ -55,6 +55,7 @@ class Ledger:
 
     def __init__(self, *, requests_max: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.models: dict[str, ModelStats] = {}
+        self.painted = 0
         self.steps_done = 0
         self._requests_max = requests_max
         self._loads: dict[str, LoadModel] = {}
@@ -200,6 +201,7 @@ class Ledger:
 
     def _deliver(self, event: PaintEvent) -> None:
         self.steps_done += isinstance(event, Step)
+        self.painted += isinstance(event, Painted)
         request = self._requests.get(event.request_id)
         if request is None:  # Cancelled here while the worker was telling of it.
             return

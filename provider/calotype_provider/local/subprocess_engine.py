@@ -108,6 +108,7 @@ class SubprocessEngine:
             models=tuple(self._ledger.models.values()),
             waiting=self._ledger.unfinished - running,
             running=running,
+            painted=self._ledger.painted,
             steps_done=self._ledger.steps_done,
             restarts=self._restarts,
             worker_pid=self._process.pid if self._process else None,

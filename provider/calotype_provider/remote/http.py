@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TypeVar
@@ -42,7 +43,12 @@ class HttpClient:
             ) as response:
                 data = await _read(response, url)
                 if response.status != 200:
-                    raise APICallError(_message_of(data, response), url=url, status_code=response.status)
+                    raise APICallError(
+                        _message_of(data, response),
+                        url=url,
+                        status_code=response.status,
+                        retry_after_seconds=_retry_after_seconds(response.headers),
+                    )
                 return msgspec.json.decode(data, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise APICallError(f"the answer is not what was expected: {error}", url=url, status_code=200) from error
@@ -65,6 +71,18 @@ def _message_of(data: bytes, response: aiohttp.ClientResponse) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError):
         message = data[:ERROR_CHARACTERS_MAX].decode("utf-8", "replace")
     return f"{response.status} {response.reason}: {message[:ERROR_CHARACTERS_MAX]}"
+
+
+def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """None where there is no advice, or none that is a number of seconds."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit
+        except ValueError:
+            continue
+        if 0 <= seconds < math.inf:
+            return seconds
+    return None
 
 
 class _Error(msgspec.Struct):

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 FILE_NAME = "jobs.sqlite3"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 WAL_BYTES_KEPT_MAX = 64 * 2**20
 """Of the log that large answers have passed through; the rest of its file is given back."""
@@ -66,9 +66,17 @@ CREATE TABLE jobs (
     bytes INTEGER NOT NULL,
     error BLOB,
     work BLOB,
-    result BLOB
+    result BLOB,
+    result_later BLOB,
+    urls_until REAL
 )
 """
+
+
+_OLDER = {
+    1: ("ALTER TABLE jobs ADD COLUMN result_later BLOB", "ALTER TABLE jobs ADD COLUMN urls_until REAL"),
+}
+"""What makes the next version of an older one."""
 
 
 def _prepare(database: sqlite3.Connection) -> None:
@@ -76,12 +84,14 @@ def _prepare(database: sqlite3.Connection) -> None:
         database.execute(pragma)
     database.execute("BEGIN EXCLUSIVE")
     [(version,)] = database.execute("PRAGMA user_version")
-    if version not in (0, SCHEMA_VERSION):
+    if version not in (0, *_OLDER, SCHEMA_VERSION):
         raise sqlite3.DatabaseError(f"it is of another version of Calotype ({version})")
     if version == 0:
         database.execute(_TABLE)
         database.execute("CREATE INDEX finished ON jobs (finished_at) WHERE finished_at IS NOT NULL")
-        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for change in _OLDER.get(version, ()):
+        database.execute(change)
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     database.execute("COMMIT")
 
 

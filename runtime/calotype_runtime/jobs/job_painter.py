@@ -9,8 +9,15 @@ from collections.abc import Awaitable, Callable, Iterable
 import msgspec
 
 from calotype_adapters.openai.errors import for_status, to_error
-from calotype_provider.errors import APICallError, CalotypeError, EngineError, ModelBusyError
-from calotype_runtime.jobs.job_store import JobStore, Outcome
+from calotype_provider.errors import (
+    APICallError,
+    CalotypeError,
+    EngineError,
+    ModelBusyError,
+    StorageError,
+    StorageFullError,
+)
+from calotype_runtime.jobs.job_store import Answer, JobStore, Outcome
 from calotype_runtime.jobs.job_work import JobWork, decode_work
 from calotype_runtime.jobs.live_job import LiveJob
 
@@ -25,8 +32,8 @@ TRIES_MAX = 3
 TRY_AGAIN_SECONDS = 2.0
 BUSY_SECONDS_MAX = 60.0
 
-Paint = Callable[[JobWork, LiveJob], Awaitable[bytes]]
-"""Paints a job's work, tells the job of it, and gives the answer in JSON."""
+Paint = Callable[[JobWork, LiveJob], Awaitable[Answer]]
+"""Paints a job's work, tells the job of it, and gives the answer."""
 
 
 class JobPainter:
@@ -47,7 +54,14 @@ class JobPainter:
         """How the job ended. Raises CancelledError when it has not, since the server stops."""
         try:
             answer = await self._paint_stored(live)
-            return Outcome(state="succeeded", started_at=live.started_at, progress=live.progress_at_end, result=answer)
+            return Outcome(
+                state="succeeded",
+                started_at=live.started_at,
+                progress=live.progress_at_end,
+                result=answer.told,
+                result_later=answer.told_later,
+                urls_until=answer.urls_until,
+            )
         except asyncio.CancelledError:
             if not live.is_cancelled:
                 raise
@@ -55,7 +69,7 @@ class JobPainter:
         except Exception as error:  # noqa: BLE001  # Whatever fails is this job's answer, and nobody else's.
             return failure(live, error)
 
-    async def _paint_stored(self, live: LiveJob) -> bytes:
+    async def _paint_stored(self, live: LiveJob) -> Answer:
         work = await self._begin(live)
         live.painting = asyncio.create_task(self._paint_patiently(work, live))
         if live.is_cancelled or self._is_stopping:
@@ -73,20 +87,37 @@ class JobPainter:
             raise EngineError(f"the server has ended {times_begun - 1} times while this job was being painted")
         return await asyncio.to_thread(decode_work, data)
 
-    async def _paint_patiently(self, work: JobWork, live: LiveJob) -> bytes:
-        """Others may be before it for as long as they will: nobody stands at the door who could come back."""
-        tries_left = TRIES_MAX
+    async def _paint_patiently(self, work: JobWork, live: LiveJob) -> Answer:
+        """Others may be before it for as long as they will: nobody stands at the door who could come back.
+
+        What was accepted as URLs is given in base64, with a warning, where the store of pictures stays full or broken.
+        """
+        tries_left = url_tries_left = TRIES_MAX
         while True:
             try:
                 return await self._paint(work, live)
             except ModelBusyError as error:
                 wait = min(error.retry_after_seconds, BUSY_SECONDS_MAX)
+            except (StorageError, StorageFullError) as error:
+                if work.delivery != "url":
+                    raise
+                url_tries_left -= 1
+                seconds = self._seconds_to_room(error) if url_tries_left else None
+                if seconds is None:
+                    work = msgspec.structs.replace(work, delivery=None)
+                wait = seconds or 0.0
             except (EngineError, APICallError) as error:
                 tries_left -= 1
                 if not error.is_retryable or not tries_left:
                     raise
                 wait = self._try_again_seconds
             await asyncio.sleep(wait)
+
+    def _seconds_to_room(self, error: StorageError | StorageFullError) -> float | None:
+        """None where waiting would be in vain, or would hold up the jobs behind for too long."""
+        if isinstance(error, StorageFullError):
+            return error.retry_after_seconds if error.retry_after_seconds <= BUSY_SECONDS_MAX else None
+        return self._try_again_seconds if error.is_retryable else None
 
 
 def failure(live: LiveJob, error: Exception) -> Outcome:

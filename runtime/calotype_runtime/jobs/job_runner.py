@@ -69,6 +69,11 @@ class JobRunner:
         self._is_open = self._is_running = False
         self._warnings = () if store.lasts else (NOT_LASTING,)
 
+    @property
+    def lasts(self) -> bool:
+        """Whether what is accepted outlives the server."""
+        return self._store.lasts
+
     async def open(self) -> None:
         """Read what an earlier server has left; a second time does nothing. Raises ConfigError."""
         if not self._is_open:
@@ -195,15 +200,21 @@ class JobRunner:
 
     async def _finish(self, live: LiveJob, outcome: Outcome) -> None:
         try:
+            await self._store_end(live, outcome)
+        finally:
+            # Whatever has become of the store, nobody waits for this job for ever.
+            del self._live[live.id]
+            live.ended.set()
+            live.tell_followers()
+
+    async def _store_end(self, live: LiveJob, outcome: Outcome) -> None:
+        try:
             await self._store.finish(live.id, outcome)
         except (StorageError, StorageFullError) as error:
             logger.error("the end of %s cannot be stored: %s", live.id, error)
             # There may be room for so much. If not, the next server will paint it again.
             with contextlib.suppress(StorageError, StorageFullError):
                 await self._store.finish(live.id, failure(live, error))
-        del self._live[live.id]
-        live.ended.set()
-        live.tell_followers()
 
     async def _sweep(self) -> None:
         while True:

@@ -42,6 +42,17 @@ class WaitingJob(msgspec.Struct, frozen=True, kw_only=True):
     """Of each image; 0 where they are not known."""
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a job that has been painted."""
+
+    told: bytes
+    """In JSON."""
+    told_later: bytes | None = None
+    """The same with its pictures in base64, for when its URLs open nothing any more."""
+    urls_until: float | None = None
+    """When that is, in seconds since 1970; None where nothing depends on URLs."""
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a job ended."""
 
@@ -50,6 +61,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     progress: JobProgress | None = None
     result: bytes | None = None
     """The answer, in JSON."""
+    result_later: bytes | None = None
+    """What takes its place at `urls_until`; see Answer."""
+    urls_until: float | None = None
     error: bytes | None = None
     """In JSON."""
 
@@ -63,7 +77,10 @@ class KeptJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobStore:
-    """At most `bytes_max` in all; what has ended is kept `ttl_seconds`. Opened with `open`, closed with `aclose`."""
+    """At most `bytes_max` in all; what has ended is kept `ttl_seconds`. Opened with `open`, closed with `aclose`.
+
+    `urls_last` says whether URLs that an earlier server gave still open their pictures.
+    """
 
     def __init__(
         self,
@@ -71,11 +88,13 @@ class JobStore:
         *,
         bytes_max: int,
         ttl_seconds: float,
+        urls_last: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
         self._bytes_max = bytes_max
         self._ttl_seconds = ttl_seconds
+        self._urls_last = urls_last
         self._clock = clock
         self._bytes = 0
         """As it is counted: results that are to come are in it."""
@@ -128,6 +147,9 @@ class JobStore:
         assert self._database is None, "a store is opened once"
         try:
             self._database = open_database(self._directory)
+            if not self._urls_last:
+                with self._writing() as database:
+                    database.execute("UPDATE jobs SET urls_until = 0 WHERE urls_until IS NOT NULL")
             self._delete_expired()
             [(self._bytes,)] = self._database.execute("SELECT coalesce(sum(bytes), 0) FROM jobs")
             rows = self._database.execute(
@@ -160,17 +182,20 @@ class JobStore:
             database.execute("UPDATE jobs SET times_begun = times_begun - 1 WHERE id = ?", (job_id,))
 
     def _finish(self, job_id: str, outcome: Outcome) -> None:
-        counted = JOB_BYTES_COUNTED_MIN + len(outcome.result or b"") + len(outcome.error or b"")
-        [(before,)] = self._open_database.execute("SELECT bytes FROM jobs WHERE id = ?", (job_id,))
+        texts = (outcome.result, outcome.result_later, outcome.error)
+        counted = JOB_BYTES_COUNTED_MIN + sum(len(text) for text in texts if text)
+        with self._reading() as database:
+            [(before,)] = database.execute("SELECT bytes FROM jobs WHERE id = ?", (job_id,))
         self._make_room(counted - before)
         progress = outcome.progress
         with self._writing() as database:
             database.execute(
                 "UPDATE jobs SET state = ?, started_at = ?, finished_at = ?, step = ?, steps_of_all = ?, result = ?,"
-                " error = ?, bytes = ?, work = NULL WHERE id = ?",
+                " result_later = ?, urls_until = ?, error = ?, bytes = ?, work = NULL WHERE id = ?",
                 (
                     outcome.state, outcome.started_at, self._clock(), progress and progress.step,
-                    progress and progress.steps, outcome.result, outcome.error, counted, job_id,
+                    progress and progress.steps, outcome.result, outcome.result_later, outcome.urls_until,
+                    outcome.error, counted, job_id,
                 ),
             )  # fmt: skip
         self._bytes += counted - before
@@ -178,9 +203,9 @@ class JobStore:
     def _get(self, job_id: str) -> KeptJob | None:
         with self._reading() as database:
             row = database.execute(
-                "SELECT caller, created_at, started_at, finished_at, state, step, steps_of_all, result, error"
-                " FROM jobs WHERE id = ?",
-                (job_id,),
+                "SELECT caller, created_at, started_at, finished_at, state, step, steps_of_all,"
+                " iif(urls_until <= ?, result_later, result), error FROM jobs WHERE id = ?",
+                (self._clock(), job_id),
             ).fetchone()
         if row is None:
             return None
@@ -206,7 +231,8 @@ class JobStore:
         return self._seconds_to_next()
 
     def _seconds_to_next(self) -> float | None:
-        [(oldest,)] = self._open_database.execute("SELECT min(finished_at) FROM jobs")
+        with self._reading() as database:
+            [(oldest,)] = database.execute("SELECT min(finished_at) FROM jobs")
         return None if oldest is None else max(0.0, oldest + self._ttl_seconds - self._clock())
 
     def _make_room(self, more: int) -> None:
@@ -231,7 +257,7 @@ class JobStore:
         try:
             yield self._open_database
         except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
                 raise StorageFullError(
                     "the disk of the store of jobs is full", retry_after_seconds=self._ttl_seconds
                 ) from error

@@ -6,7 +6,7 @@ import asyncio
 
 from calotype_provider.types import ImageEvent, ImagePreview, ImageStep
 from calotype_runtime.jobs.job import JobProgress
-from calotype_runtime.jobs.job_store import WaitingJob
+from calotype_runtime.jobs.job_store import Answer, WaitingJob
 
 
 class LiveJob:
@@ -21,7 +21,7 @@ class LiveJob:
         """The newest."""
         self.is_cancelled = False
         """Whether its caller has cancelled it, which may come too late."""
-        self.painting: asyncio.Task[bytes] | None = None
+        self.painting: asyncio.Task[Answer] | None = None
         self.ended = asyncio.Event()
         self.followers = set[asyncio.Event]()
         """Set whenever something has changed, for as many as look on."""

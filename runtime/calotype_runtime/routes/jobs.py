@@ -76,9 +76,9 @@ async def answer_accepted(
     request: AnyRequest, runtime: ImageRuntime, asked: Asked, accept: Callable[[], Coroutine[Any, Any, Snapshot]]
 ) -> ASGIApp:
     """202: the job is stored, and will be painted. A repeat is told of the one that there is, and how it stands by now;
-    two that are alike and have one seed are two all the same.
+    two that are alike and have one seed are two all the same. Once it is being stored, it is stored, whoever leaves.
     """
-    told = runtime.accepted.answer(msgspec.structs.replace(asked, has_seed=False), accept)
+    told = runtime.accepted.answer(msgspec.structs.replace(asked, has_seed=False, keep=asked.key is not None), accept)
     job_id = (await while_caller_waits(request.receive, told)).job.id
     snapshot = await runtime.jobs.get(job_id, request.state.record.caller)
     [data] = encode_job(snapshot.job)
