@@ -11,7 +11,7 @@ from calotype_provider.catalog import KNOWN_MODELS
 from calotype_provider.local.card_table import CARDS
 from calotype_runtime.app import ROUTES
 from calotype_runtime.config import Settings
-from calotype_runtime.openapi import ERRORS
+from calotype_runtime.openapi import ERRORS, GATEWAY_ERRORS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -103,3 +103,7 @@ def test_every_kind_of_card_is_in_the_document_of_the_wire() -> None:
             card.description.split(",")[0].replace("FLUX.1 Control", "FLUX.1 Canny").replace("FLUX.2 klein", "klein")
         )
         assert family.replace("Stable Diffusion XL", "SDXL").replace("Stable Diffusion 3", "SD3") in kinds, family
+
+
+def test_no_wire_has_a_status_that_clients_repeat_in_vain() -> None:
+    assert 409 not in {*ERRORS, *GATEWAY_ERRORS}

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ import acme_pictures
 import ai_sdk
 import openai
 import pytest
-from server_process import ServerProcess
+from server_process import ServerProcess, until
 
 SLOW_SECONDS = 2.5
 
@@ -292,3 +293,69 @@ def test_callers_behind_a_configured_proxy_are_told_apart(tmp_path: Path) -> Non
         ]
         assert ask(behind, idempotency_key="k", x_forwarded_for="192.0.2.3", n=2)[0] == 200
     assert counts[0] == counts[2] != counts[1]
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One place, and room to wait."""
+    settings = tmp_path_factory.mktemp("settings") / "calotype.toml"
+    settings.write_text("[queue]\nrunning_max = 1\nwaiting_max = 4\n")
+    environment = acme_pictures.install(tmp_path_factory.mktemp("acme"))
+    with ServerProcess("--config", str(settings), environment=environment) as process:
+        yield process
+
+
+def answered(server: ServerProcess, body: dict[str, Any], **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+    data = json.dumps({"prompt": "a red fox", **body})
+    connection.request("POST", "/v1/images/generations", data, {"content-type": "application/json", **headers})
+    response = connection.getresponse()
+    text = response.read()
+    connection.close()
+    return response, text
+
+
+@contextmanager
+def occupied(server: ServerProcess) -> Iterator[None]:
+    """Its one place is taken for a while."""
+    holder = threading.Thread(target=ask, args=(server,), kwargs={"model": "acme/slow"})
+    holder.start()
+    until(lambda: ask(server, model="acme/brush", prefer="wait=1")[0] == 429, "the first caller's turn")
+    yield
+    holder.join()
+
+
+def test_who_waits_is_told_where_it_stands(narrow: ServerProcess) -> None:
+    stream = {"model": "acme/film", "stream": True, "progress": True}
+    with occupied(narrow), ThreadPoolExecutor(2) as pool:
+        first = pool.submit(answered, narrow, {"model": "acme/slow"})
+        time.sleep(0.3)
+        second = pool.submit(answered, narrow, stream)
+        response, _ = first.result()
+        _, text = second.result()
+    assert response.headers["x-calotype-queue-position"] == "0"
+    assert 0 < float(response.headers["x-calotype-queue-seconds"]) < 60
+    events = [json.loads(line[6:]) for line in text.decode().splitlines() if line.startswith("data: ")]
+    assert (events[0]["type"], events[0]["position"]) == ("image_generation.queued", 1)
+    assert 0 < events[0]["seconds"] < 60
+    assert events[-1]["type"] == "image_generation.completed"
+
+
+def test_a_deadline_that_was_refused_may_be_tried_again(narrow: ServerProcess) -> None:
+    with occupied(narrow):
+        response, _ = answered(narrow, {"model": "acme/brush"}, Prefer="wait=1")
+    assert (response.status, response.headers["x-should-retry"]) == (429, "true")
+    assert 0 < int(response.headers["retry-after"]) <= 60
+    assert 0 < int(response.headers["retry-after-ms"]) <= 60_000
+
+
+def test_one_of_two_who_joined_may_leave(acme: ServerProcess) -> None:
+    before = next_count(acme)
+    with ThreadPoolExecutor(1) as pool:
+        headers = {"idempotency-key": "shared"}
+        leaving = pool.submit(leave, acme, headers, "one-of-two", after=1.0)
+        time.sleep(0.3)
+        status, answer = ask(acme, idempotency_key="shared", user="one-of-two")
+        leaving.result()
+    assert (status, painted(answer)) == (200, str(before + 1))
+    assert acme.record("one-of-two")["error"] == "CallerLeftError"
