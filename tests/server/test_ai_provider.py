@@ -55,6 +55,15 @@ def test_the_packages_own_tests_pass(environment: str) -> None:
 
 
 @pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """It fetches pictures from this machine, and so from itself; from no other that is not public."""
+    settings = tmp_path_factory.mktemp("settings") / "calotype.toml"
+    settings.write_text('[pictures]\nprivate_hosts = ["127.0.0.1"]\n')
+    with ServerProcess("--demo", "--config", str(settings)) as process:
+        yield process.wait_ready()
+
+
+@pytest.fixture(scope="module")
 def busy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One place, and nowhere to wait; a key is needed."""
     settings = tmp_path_factory.mktemp("settings") / "calotype.toml"

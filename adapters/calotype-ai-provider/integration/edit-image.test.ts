@@ -53,10 +53,32 @@ test('a picture may come in the options', async () => {
   expect(usage.inputTokens).toBeGreaterThan(64);
 });
 
-test('a URL is left to the server, which asks nobody inside', async () => {
-  const prompt = { text: 'a red apple', images: ['http://127.0.0.1:1/apple.png'] };
+test('a picture from a URL is fetched by the server', async () => {
+  const url = await urlOfAnApple();
+  const { image, usage } = await generateImage({
+    model,
+    prompt: { text: 'a big apple on a red background', images: [url], mask: MASK },
+    providerOptions: { calotype: { numInferenceSteps: 4 } },
+  });
+  expect(bodies.at(-1)?.image).toEqual([url]);
+  expect(sizeOf(image.uint8Array)).toBe('128x128');
+  expect(usage.inputTokens).toBeGreaterThan(64);
+});
+
+async function urlOfAnApple(): Promise<string> {
+  const answer = await globalThis.fetch(`${BASE_URL}/images/generations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ prompt: 'a big apple on a blue background', response_format: 'url', num_inference_steps: 4 }),
+  });
+  const { data } = (await answer.json()) as { data: [{ url: string }] };
+  return data[0].url;
+}
+
+test('the server asks nobody inside, whatever the URL', async () => {
+  const prompt = { text: 'a red apple', images: ['http://10.0.0.1/apple.png'] };
   const error = await failureOf(generateImage({ model, prompt, providerOptions }));
-  expect(bodies.at(-1)?.image).toEqual(['http://127.0.0.1:1/apple.png']);
+  expect(bodies.at(-1)?.image).toEqual(['http://10.0.0.1/apple.png']);
   expect(error).toMatchObject({ statusCode: 400, isRetryable: false });
 });
 
