@@ -7,6 +7,8 @@ import contextlib
 import hashlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -337,3 +339,25 @@ def _rows_so_far(folder: Path) -> list[dict[str, Any]]:
 
 def _line_was_whole(name: str, names: dict[str, int]) -> bool:
     return all(f"{name.split('-')[0]}-{k + 1}.png" in names for k in range(2))
+
+
+def test_somebody_at_a_terminal_sees_how_far_it_is(server: ServerProcess, tmp_path: Path) -> None:
+    write(tmp_path, wish("a cat"), wish("a dog"), wish("a fox"))
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "calotype_runtime", "batch", "requests.jsonl", "-o", "out", "--server", server.url]
+    environment = os.environ | {"COLUMNS": "120", "TERM": "xterm-256color"}
+    with subprocess.Popen(command, cwd=tmp_path, stderr=theirs, env=environment) as batch:
+        os.close(theirs)
+        said = b""
+        # A terminal whose other end is gone cannot be read.
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 4096):
+                said += piece
+    os.close(ours)
+    assert batch.returncode == 0
+    text = said.decode()
+    assert "painting" in text
+    assert re.search(r"[━╸╺]", text)
+    done = [int(count) for count in re.findall(r"\b([0-3])/3\b", text)]
+    assert done == sorted(done)
+    assert {0, 3} <= set(done)
