@@ -61,20 +61,19 @@ def test_the_classic_route_paints(app: NextApp, route: str, aspect_ratio: str, s
         assert (image.format, image.size) == ("PNG", size)
 
 
-def test_the_classic_page_shows_the_picture(app: NextApp, browser: Browser) -> None:
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_the_classic_page_shows_the_picture(app: NextApp, browser: Browser, route: str) -> None:
     page = browser.new_page()
+    # In an app of its own either has the same address.
+    page.route("**/api/generate-image", lambda asked: asked.continue_(url=app.url + route))
     page.goto(app.url)
     page.get_by_role("textbox", name="Prompt").fill("a big red apple on a green background")
     page.get_by_role("combobox", name="Aspect ratio").select_option("16:9")
     page.get_by_role("button", name="Generate").click()
     image = page.get_by_role("img", name="What was painted")
     expect(image).to_be_visible(timeout=1000 * SECONDS_MAX)
-    assert image.evaluate(
-        "async image => { await image.decode(); return [image.naturalWidth, image.naturalHeight] }"
-    ) == [
-        176,
-        96,
-    ]
+    size = image.evaluate("async image => { await image.decode(); return [image.naturalWidth, image.naturalHeight] }")
+    assert size == [176, 96]
     page.close()
 
 

@@ -255,7 +255,7 @@ def test_a_late_failure_is_an_event_that_openai_raises(
 
 
 def test_a_late_failure_is_in_the_servers_log(acme: ServerProcess) -> None:
-    body = {"prompt": "a fox", "stream": True, "partial_images": 1, "model": "acme/has-a-bug"}
+    body = {"prompt": "a fox for the log", "stream": True, "partial_images": 1, "model": "acme/has-a-bug"}
     post(acme, GENERATIONS, body, **{"x-request-id": "buggy"})
     assert acme.record("buggy")["error"] == "ZeroDivisionError"
     assert "ZeroDivisionError: a secret number" in "".join(acme.stderr)
