@@ -19,7 +19,7 @@ export PIP_CONSTRAINT := $(abspath $(CONSTRAINTS))
 # Two threads on two busy cores are slower than one.
 test bench: export OMP_NUM_THREADS := 1
 
-.PHONY: serve example test check fix bench clean
+.PHONY: serve example environments test check fix bench clean
 
 serve: $(VENV)/installed
 	$(BIN)/calotype serve $(SERVE)
@@ -28,8 +28,12 @@ serve: $(VENV)/installed
 example: $(EXAMPLE)/.next/BUILD_ID
 	cd $(EXAMPLE) && npm run --silent start
 
-test: $(VENV)/installed-dev $(NODE_CLIENTS:=/node_modules/installed) $(CLIENTS)/litellm/installed $(AI_PROVIDER)/dist/index.js \
-		$(AI_PROVIDER)/integration/node_modules/installed $(CLIENTS)/nextjs/node_modules/installed $(EXAMPLE)/.next/BUILD_ID
+# All that the tests need. Each waits for a registry most of the time: `make --jobs 4 environments`.
+environments: $(VENV)/installed-dev $(NODE_CLIENTS:=/node_modules/installed) $(CLIENTS)/litellm/installed \
+		$(AI_PROVIDER)/dist/index.js $(AI_PROVIDER)/integration/node_modules/installed \
+		$(CLIENTS)/nextjs/node_modules/installed $(EXAMPLE)/.next/BUILD_ID
+
+test: environments
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(TESTS)
 
 check: $(VENV)/installed-dev $(AI_PROVIDER)/dist/index.js $(AI_PROVIDER)/integration/node_modules/installed \
