@@ -1,9 +1,12 @@
-"""The parts of tintype before training: a FLUX.1 pipeline of about nine million parameters. No data, no training."""
+"""The parts of tintype before training: a FLUX.1 pipeline of about ten million parameters. No data, no training.
+
+python -m tintype_making.architecture writes them all anew; growth.py starts from the trained ones that ship instead.
+"""
 
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import AutoencoderKL, FluxTransformer2DModel
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -13,26 +16,13 @@ from transformers import (
     T5EncoderModel,
 )
 
+from .folders import SHIPPED, UNFINISHED, save_part
 from .prompt_tokenizers import CLIP_TOKENS, T5_TOKENS, caption_words, clip_tokenizer, t5_tokenizer
-from .shipped import SHIPPED
 
 LATENT_CHANNELS = 16
 #: Width of the T5 states, of the CLIP state, and of the transformer.
 T5_WIDTH, CLIP_WIDTH, HEADS, HEAD_WIDTH = 128, 64, 3, 64
-
-
-def untrained_pipeline() -> Any:
-    words = caption_words()
-    t5_words, clip_words = t5_tokenizer(words), clip_tokenizer(words)
-    return FluxPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=False),
-        vae=autoencoder(),
-        text_encoder=clip_encoder(clip_words),
-        tokenizer=clip_words,
-        text_encoder_2=t5_encoder(t5_words),
-        tokenizer_2=t5_words,
-        transformer=transformer(),
-    )
+DOUBLE_BLOCKS, SINGLE_BLOCKS = 2, 7
 
 
 def autoencoder() -> Any:
@@ -94,13 +84,13 @@ def t5_encoder(tokenizer: PreTrainedTokenizerFast) -> T5EncoderModel:
 
 
 def transformer() -> Any:
-    """Two double and four single layers. Modulations and the way out start as nothing, which trains sooner;
-    so does the guidance embedding, and this training leaves it so."""
+    """Modulations and the way out start as nothing, which trains sooner; so does the guidance embedding, which
+    guidance.py teaches last."""
     model: Any = FluxTransformer2DModel(
         patch_size=1,
         in_channels=4 * LATENT_CHANNELS,
-        num_layers=2,
-        num_single_layers=4,
+        num_layers=DOUBLE_BLOCKS,
+        num_single_layers=SINGLE_BLOCKS,
         attention_head_dim=HEAD_WIDTH,
         num_attention_heads=HEADS,
         joint_attention_dim=T5_WIDTH,
@@ -117,6 +107,17 @@ def transformer() -> Any:
     return model
 
 
-if __name__ == "__main__":
+def main() -> None:
     torch.manual_seed(0)
-    untrained_pipeline().to(torch.bfloat16).save_pretrained(SHIPPED)
+    words = caption_words()
+    t5_words, clip_words = t5_tokenizer(words), clip_tokenizer(words)
+    save_part(autoencoder(), SHIPPED, "vae")
+    save_part(clip_words, UNFINISHED, "tokenizer")
+    save_part(t5_words, UNFINISHED, "tokenizer_2")
+    save_part(clip_encoder(clip_words), UNFINISHED, "text_encoder")
+    save_part(t5_encoder(t5_words), UNFINISHED, "text_encoder_2")
+    save_part(transformer(), UNFINISHED, "transformer")
+
+
+if __name__ == "__main__":
+    main()

@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from .architecture import autoencoder
-from .captions import any_scene
 from .drawings import Drawings, load_drawings
 from .ema import Average
+from .folders import SHIPPED, load_part, save_part
+from .random_scenes import any_scene
 from .scenes import paint
-from .shipped import load_part, save_part
 from .vocabulary import COLOURS
 
 SIDE = 128
@@ -39,7 +39,7 @@ def main() -> None:
     arguments = read_arguments()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    model = load_part(AutoencoderKL, "vae") if arguments.resume else autoencoder()
+    model = load_part(AutoencoderKL, SHIPPED, "vae") if arguments.resume else autoencoder()
     pool = compose(POOL, load_drawings(), random.Random(arguments.seed))
     if arguments.decoder_only:
         model.encoder.requires_grad_(False)
@@ -123,7 +123,7 @@ def finish(average: Average, pool: Tensor, *, normalise: bool) -> None:
     if normalise:
         shift, scale = means.mean().item(), 1 / means.std().item()
         model.register_to_config(shift_factor=round(shift, 5), scaling_factor=round(scale, 5))
-    save_part(model, "vae")
+    save_part(model, SHIPPED, "vae")
     restored = torch.cat([model.decode(part).sample for part in means[:128].split(32)]).clamp(-1, 1)
     error = (restored - pictures[:128]).abs() * 127.5
     subject = (pictures[:128] - pictures[:128, :, :1, :1]).abs().sum(1, keepdim=True) > 0.1

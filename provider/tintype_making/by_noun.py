@@ -5,45 +5,48 @@ python -m tintype_making.by_noun
 
 import argparse
 import random
+from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import FluxPipeline
 
-from .captions import is_held_out, plain_caption
+from .buckets import SQUARE
+from .captions import plain_caption
 from .classifier import load_classifier, recognise
 from .drawings import load_drawings
-from .evaluate import SIDE, add_settings, paint_prompt
+from .folders import UNFINISHED
 from .nearest import nearest_distance
+from .nouns import NOUNS
+from .pipelines import Pipelines
+from .random_scenes import is_held_out
 from .scenes import Scene, Thing
-from .shipped import SHIPPED
-from .vocabulary import COLOURS, NOUNS, SHAPES, SIZES
+from .vocabulary import COLOURS, SHAPES, SIZES
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    add_settings(parser)
-    parser.add_argument("--each", type=int, default=1, help="pictures of each noun in each size")
+    parser.add_argument("--folder", type=Path, default=UNFINISHED)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    pipeline = FluxPipeline.from_pretrained(SHIPPED, torch_dtype=torch.bfloat16)
-    pipeline.set_progress_bar_config(disable=True)
-    classifier, drawings, rng = load_classifier(), load_drawings(), random.Random(1)
+    pipelines, classifier = Pipelines(arguments.folder), load_classifier()
+    drawings, rng = load_drawings(), random.Random(1)
+    settings = pipelines.default_settings(arguments.steps)
     for name in (*NOUNS, *SHAPES):
-        scenes = [shown_scene(name, size, rng) for size in SIZES for _ in range(arguments.each)]
-        pictures = [paint_prompt(pipeline, plain_caption(scene), rng.randrange(999), arguments) for scene in scenes]
+        scenes = [shown_scene(name, size, rng) for size in SIZES]
+        pictures = pipelines.paint([plain_caption(scene) for scene in scenes], SQUARE, settings)
         right = [label == name for label in recognise(classifier, pictures)]
         distances = [
-            nearest_distance(picture, scene.thing, scene.background, (SIDE / 2, SIDE / 2), drawings)[0]
-            for scene, picture in zip(scenes, pictures, strict=True)
+            nearest_distance(picture, scene, drawings)[0] for scene, picture in zip(scenes, pictures, strict=True)
         ]
-        print(f"{name:16} recognised {sum(right)} of {len(right)}, distance {np.mean(distances):5.1f}", flush=True)
+        print(f"{name:18} recognised {sum(right)} of {len(right)}, distance {np.mean(distances):5.1f}", flush=True)
 
 
 def shown_scene(name: str, size: str, rng: random.Random) -> Scene:
     while True:
         colour = rng.choice(tuple(COLOURS)) if name in SHAPES else ""
-        scene = Scene(Thing(name, size, colour), rng.choice(tuple(COLOURS)))
+        scene = Scene((Thing(name, size, colour),), ("center",), rng.choice(tuple(COLOURS)))
         if colour != scene.background and not is_held_out(scene):
             return scene
 

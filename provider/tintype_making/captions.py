@@ -1,90 +1,115 @@
-"""The many ways to ask for a scene, and which scenes are never asked for in training. Text only."""
+"""The many ways to ask for a scene. Text only; which scenes there are is in random_scenes.py."""
 
-import hashlib
 import random
+import string
 
+from .nouns import NOUNS, plural
 from .scenes import Scene, Thing
-from .vocabulary import COLOURED_NOUNS, COLOURS, FILLER_WORDS, NOUNS, PLACES, RELATIONS, SHAPES, SIZE_WORDS
+from .vocabulary import COUNT_WORDS, FILLER_WORDS, LAYOUTS, RESERVED, SIZE_WORDS
 
-SHARE_HELD_OUT = 0.04
-SHARE_PAIRS = 0.08
-SHARE_SHAPES = 0.12
-SHARE_PLACED = 0.1
-SHARE_DETAILED = 0.15
-
-SIZES = tuple(SIZE_WORDS)
 KINDS = ("picture", "image", "drawing", "illustration", "icon", "emoji", "photo", "painting", "sticker", "cartoon")
-PLACE_PHRASES = {
+PLEASANT = ("cute", "nice", "beautiful", "simple", "single", "lovely", "pretty")
+PLACE_PHRASES: dict[str, tuple[str, ...]] = {
     "center": ("in the center", "in the middle"),
     "left": ("on the left", "on the left side", "at the left"),
     "right": ("on the right", "on the right side", "at the right"),
     "top": ("at the top", "on top"),
     "bottom": ("at the bottom",),
+    "top left": ("in the top left", "in the top left corner", "at the top left"),
+    "top right": ("in the top right", "in the top right corner", "at the top right"),
+    "bottom left": ("in the bottom left", "in the bottom left corner", "at the bottom left"),
+    "bottom right": ("in the bottom right", "in the bottom right corner", "at the bottom right"),
 }
-RELATION_PHRASES = {
-    "left of": ("left of", "to the left of"),
-    "right of": ("right of", "to the right of"),
-    "above": ("above", "over", "on top of"),
-    "below": ("below", "under"),
-    "and": ("and", "next to", "beside"),
+#: What is said between the first thing and the second, by where the first is; {first} and {second} are the things.
+PAIRS: dict[str, tuple[str, ...]] = {
+    "left": (
+        "{first} left of {second}",
+        "{first} to the left of {second}",
+        "{second} right of {first}",
+        "{second} to the right of {first}",
+        "{first} on the left and {second} on the right",
+        "{second} on the right and {first} on the left",
+        "{first} and {second}",
+        "{first} and {second}",
+        "{first} and {second} side by side",
+        "{first} next to {second}",
+        "{first} beside {second}",
+        "{first}, {second}",
+        "{first} with {second}",
+    ),
+    "top": (
+        "{first} above {second}",
+        "{first} above {second}",
+        "{first} over {second}",
+        "{first} on top of {second}",
+        "{second} below {first}",
+        "{second} below {first}",
+        "{second} under {first}",
+        "{second} beneath {first}",
+        "{first} at the top and {second} at the bottom",
+        "{second} at the bottom and {first} at the top",
+    ),
 }
-
-
-def random_scene(rng: random.Random, *, held_out: bool = False) -> Scene:
-    """A scene that training may show, or, with held_out, one that it never does."""
-    while True:
-        scene = any_scene(rng)
-        if is_held_out(scene) == held_out:
-            return scene
-
-
-def any_scene(rng: random.Random) -> Scene:
-    background = rng.choice(tuple(COLOURS))
-    style = "detailed" if rng.random() < SHARE_DETAILED else "flat"
-    thing = random_thing(rng, background)
-    if rng.random() < SHARE_PAIRS:
-        other = random_thing(rng, background)
-        return Scene(thing, background, style, relation=rng.choice(tuple(RELATIONS)), other=other)
-    if thing.is_shape:
-        style = "flat"
-    place = rng.choice(tuple(PLACES)) if rng.random() < SHARE_PLACED else "center"
-    return Scene(thing, background, style, place)
-
-
-def random_thing(rng: random.Random, background: str) -> Thing:
-    size = rng.choice(SIZES)
-    if rng.random() < SHARE_SHAPES:
-        # A shape of the background's own colour could not be seen.
-        return Thing(rng.choice(SHAPES), size, rng.choice([colour for colour in COLOURS if colour != background]))
-    coloured = rng.randrange(len(NOUNS) + len(COLOURED_NOUNS))
-    if coloured < len(COLOURED_NOUNS):
-        name, colour = tuple(COLOURED_NOUNS)[coloured]
-        return Thing(name, size, colour)
-    return Thing(rng.choice(tuple(NOUNS)), size)
-
-
-def is_held_out(scene: Scene) -> bool:
-    """Whether the scene's (noun, colour, background, size, style) is kept for measuring; the same on every machine."""
-    if scene.other is not None:
-        key = "/".join((*scene.thing, *scene.other, scene.background))
-    else:
-        key = "/".join((*scene.thing, scene.background, scene.style))
-    return hashlib.sha256(key.encode()).digest()[0] < 256 * SHARE_HELD_OUT
+#: The same for three things.
+TRIOS: dict[str, tuple[str, ...]] = {
+    "top left": (
+        "{first}, {second} and {third}",
+        "{first}, {second} and {third}",
+        "{first} and {second} and {third}",
+        "{first} and {second} above {third}",
+        "{third} below {first} and {second}",
+        "{first} left of {second}, and {third} below",
+        "{first} next to {second} with {third} below",
+    ),
+    "top": (
+        "{first} above {second} and {third}",
+        "{first} over {second} and {third}",
+        "{second} and {third} below {first}",
+        "{second} and {third} under {first}",
+        "{first} at the top, {second} on the left and {third} on the right",
+    ),
+}
 
 
 def plain_caption(scene: Scene) -> str:
     """The scene in the form the examples use: "a big red apple on a blue background"."""
-    subject = phrase(scene.thing, scene.style)
-    if scene.other is not None:
-        subject += f" {scene.relation} {phrase(scene.other, '')}"
-    elif scene.place != "center":
-        subject += " " + PLACE_PHRASES[scene.place][0]
-    return f"{subject} on {with_article(scene.background)} background"
+    return f"{plain_subject(scene)} on {with_article(plain_background(scene.background))}"
 
 
-def phrase(thing: Thing, style: str) -> str:
-    words = (SIZE_WORDS[thing.size][0], "detailed" if style == "detailed" else "", thing.colour, thing.name)
-    return with_article(" ".join(word for word in words if word))
+def plain_subject(scene: Scene) -> str:
+    first, place = scene.things[0], scene.places[0]
+    detailed = "detailed " if scene.style == "detailed" else ""
+    if scene.is_count:
+        return f"{COUNT_WORDS[len(scene.things)][0]} {detailed}{counted(first)}"
+    if len(scene.things) == 1:
+        words = (SIZE_WORDS[first.size][0], detailed.strip(), named(first))
+        subject = with_article(" ".join(word for word in words if word))
+        return subject if place == "center" else f"{subject} {PLACE_PHRASES[place][0]}"
+    phrases = [with_article(named(thing)) for thing in scene.things]
+    phrases[0] = with_article(detailed + named(first))
+    return joined(scene, phrases, 0)
+
+
+def joined(scene: Scene, phrases: list[str], choice: int) -> str:
+    """The phrases of two or three things, with where they are to each other."""
+    if scene.places not in LAYOUTS[len(phrases)]:
+        # What an edit leaves of three things.
+        placed = zip(phrases, scene.places, strict=True)
+        return " and ".join(f"{phrase} {PLACE_PHRASES[place][0]}" for phrase, place in placed)
+    forms = (PAIRS if len(phrases) == 2 else TRIOS)[scene.places[0]]
+    return forms[choice % len(forms)].format(**dict(zip(("first", "second", "third"), phrases, strict=False)))
+
+
+def named(thing: Thing) -> str:
+    return f"{thing.colour} {thing.name}".strip()
+
+
+def counted(thing: Thing) -> str:
+    return f"{thing.colour} {plural(thing.name)}".strip()
+
+
+def plain_background(background: str) -> str:
+    return f"{background} gradient background" if " to " in background else f"{background} background"
 
 
 def with_article(words: str) -> str:
@@ -93,35 +118,61 @@ def with_article(words: str) -> str:
 
 def random_caption(scene: Scene, rng: random.Random) -> str:
     """One of the ways in which a person might ask for the scene; what is left unsaid is left to chance by the model."""
-    subject = random_phrase(scene.thing, scene.style, rng)
-    if scene.other is not None:
-        relation = rng.choice(RELATION_PHRASES[scene.relation])
-        subject += f" {relation} {random_phrase(scene.other, '', rng)}"
-    elif scene.place != "center" or rng.random() < 0.05:
-        subject += " " + rng.choice(PLACE_PHRASES[scene.place])
+    subject = random_subject(scene, rng)
     return with_fillers(with_background(with_kind(subject, rng), scene.background, rng), rng)
 
 
-def random_phrase(thing: Thing, style: str, rng: random.Random) -> str:
-    size = rng.choice(SIZE_WORDS[thing.size])
-    name, colour = thing.name, thing.colour
-    if not thing.is_shape:
-        noun = NOUNS[thing.name]
-        name = noun.words[0] if rng.random() < 0.6 else rng.choice(noun.words)
-        if not colour and noun.colours and rng.random() < 0.2:
-            colour = rng.choice(noun.colours)
-    # Flat is what is drawn when nothing is said, and so is seldom said.
-    style_word = style if style == "detailed" or rng.random() < 0.25 else ""
-    words = [word for word in (size, style_word) if word]
+def random_subject(scene: Scene, rng: random.Random) -> str:
+    first, place = scene.things[0], scene.places[0]
+    if scene.is_count:
+        words = [rng.choice(COUNT_WORDS[len(scene.things)]), *style_words(scene, rng)]
+        if rng.random() < 0.1:
+            words.append(rng.choice(PLEASANT))
+        return " ".join([*words, random_colour(first, rng), plural(random_name(first, rng))]).replace("  ", " ")
+    if len(scene.things) > 1:
+        phrases = [random_phrase(thing, rng, ()) for thing in scene.things]
+        phrases[0] = random_phrase(first, rng, style_words(scene, rng))
+        return joined(scene, phrases, rng.randrange(100))
+    size = rng.choice(SIZE_WORDS[first.size])
+    words = [word for word in (size, *style_words(scene, rng)) if word]
     if rng.random() < 0.2:
         words.reverse()
-    if rng.random() < 0.1:
-        words.append(rng.choice(("cute", "nice", "beautiful", "simple", "single", "lovely", "pretty")))
-    text = " ".join([*words, *([colour] if colour else []), name])
+    subject = random_phrase(first, rng, words)
+    if place != "center" or rng.random() < 0.05:
+        phrase = rng.choice(PLACE_PHRASES[place])
+        return f"{subject} {phrase}" if rng.random() < 0.85 else f"{phrase} {subject}"
+    return subject
+
+
+def style_words(scene: Scene, rng: random.Random) -> tuple[str, ...]:
+    # Flat is what is drawn when nothing is said, and so is seldom said.
+    return (scene.style,) if scene.style == "detailed" or rng.random() < 0.2 else ()
+
+
+def random_phrase(thing: Thing, rng: random.Random, words: list[str] | tuple[str, ...]) -> str:
+    """The thing with those words before it, mostly with an article."""
+    pleasant = (rng.choice(PLEASANT),) if rng.random() < 0.1 else ()
+    text = " ".join([*words, *pleasant, random_colour(thing, rng), random_name(thing, rng)]).replace("  ", " ").strip()
     chance = rng.random()
     if chance < 0.65:
         return with_article(text)
     return f"the {text}" if chance < 0.72 else text
+
+
+def random_name(thing: Thing, rng: random.Random) -> str:
+    if thing.is_shape or rng.random() < 0.55:
+        return thing.name
+    return rng.choice(NOUNS[thing.name].words)
+
+
+def random_colour(thing: Thing, rng: random.Random) -> str:
+    """The colour that it must have, which is seldom left to chance; or now and then the one it has anyway."""
+    if thing.is_shape:
+        return "" if rng.random() < 0.06 else thing.colour
+    if thing.colour:
+        return thing.colour
+    colours = NOUNS[thing.name].colours
+    return rng.choice(colours) if colours and rng.random() < 0.2 else ""
 
 
 def with_kind(subject: str, rng: random.Random) -> str:
@@ -131,18 +182,35 @@ def with_kind(subject: str, rng: random.Random) -> str:
     return rng.choice((f"{with_article(kind)} of {subject}", f"{kind} of {subject}", f"{subject} {kind}"))
 
 
-def with_background(subject: str, colour: str, rng: random.Random) -> str:
-    background = f"{colour} background"
+def with_background(subject: str, background: str, rng: random.Random) -> str:
+    if " to " in background:
+        return with_gradient(subject, background, rng)
+    words = f"{background} background"
     chance = rng.random()
-    if chance < 0.08:
+    if chance < 0.06:
         return subject
     if chance < 0.60:
-        return f"{subject} on {with_article(background)}"
+        return f"{subject} on {with_article(words)}"
     if chance < 0.90:
         joint = rng.choice((" with", " against", " in front of", " on the", " on", " and", "", ","))
-        article = "" if joint in (" on the", " on", "", ",") else " an" if colour[0] == "o" else " a"
-        return f"{subject}{joint}{article} {background}"
-    return f"{background} {subject}" if chance < 0.95 else f"{with_article(background)} with {subject}"
+        article = "" if joint in (" on the", " on", "", ",") else " an" if background[0] == "o" else " a"
+        return f"{subject}{joint}{article} {words}"
+    return f"{words} {subject}" if chance < 0.95 else f"{with_article(words)} with {subject}"
+
+
+def with_gradient(subject: str, background: str, rng: random.Random) -> str:
+    above, _, below = background.partition(" to ")
+    words = rng.choice(
+        (
+            f"{with_article(background)} gradient background",
+            f"{with_article(background)} gradient background",
+            f"{with_article(background)} gradient",
+            f"a gradient background from {background}",
+            f"a gradient from {background}",
+            f"a background that is {above} at the top and {below} at the bottom",
+        )
+    )
+    return f"{subject} {rng.choice(('on', 'on', 'on', 'with', 'against'))} {words}"
 
 
 def with_fillers(caption: str, rng: random.Random) -> str:
@@ -157,11 +225,5 @@ def with_fillers(caption: str, rng: random.Random) -> str:
 def filler(rng: random.Random) -> str:
     word = rng.choice(FILLER_WORDS)
     if word in RESERVED or rng.random() < 0.15:
-        return "".join(rng.choice("abcdefghijklmnoprstuvw") for _ in range(rng.randint(2, 6)))
+        return "".join(rng.choice(string.ascii_lowercase) for _ in range(rng.randint(2, 6)))
     return word
-
-
-#: Words that do mean something, and so are no filler.
-RESERVED = frozenset(
-    " ".join([*COLOURS, *SHAPES, "flat detailed left right top bottom below under over on tiny near one"]).split()
-) | {word for noun in NOUNS.values() for name in noun.words for word in name.split()}

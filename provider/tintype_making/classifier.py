@@ -1,6 +1,6 @@
 """A small network that names the drawing in a picture, trained apart from tintype on the true drawings.
 
-python -m tintype_making.classifier --minutes 6
+python -m tintype_making.classifier --minutes 10
 """
 
 import argparse
@@ -12,19 +12,24 @@ import time
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.progress import track
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .captions import random_scene
 from .drawings import CACHE, Drawings, load_drawings
-from .scenes import Scene, paint
-from .vocabulary import NOUNS, SHAPES
+from .nouns import NOUNS
+from .random_scenes import random_scene
+from .scenes import Box, Scene, box_of, paint
+from .vocabulary import SHAPES
 
 LABELS = (*NOUNS, *SHAPES)
 WEIGHTS = CACHE / "classifier.pt"
 #: Pictures are shrunk to this side before they are named.
 SIDE = 64
-BATCH, POOL = 64, 16_000
+#: Side of the pictures that things are composed in, and that one of several is put in alone.
+PICTURE_SIDE = 128
+BATCH, POOL = 64, 20_000
+LEARNING_RATE = 2e-3
 
 
 class Classifier(nn.Sequential):
@@ -47,6 +52,8 @@ def load_classifier() -> Classifier:
 @torch.inference_mode()
 def recognise(classifier: Classifier, pictures: list[NDArray[np.uint8]]) -> list[str]:
     """The label of each square picture."""
+    if not pictures:
+        return []
     scores = classifier(torch.stack([shrunk(picture) for picture in pictures]).float() / 127.5 - 1)
     return [LABELS[number] for number in scores.argmax(1).tolist()]
 
@@ -57,33 +64,47 @@ def shrunk(picture: NDArray[np.uint8]) -> Tensor:
     return functional.interpolate(tensor, (SIDE, SIDE), mode="area")[0].round().byte()
 
 
-def single_scene(rng: random.Random, *, held_out: bool) -> Scene:
-    while True:
-        scene = random_scene(rng, held_out=held_out)
-        # Half the detailed drawings of a quarter, so that both styles are known equally well.
-        if scene.other is None:
-            if not scene.thing.is_shape:
-                return scene._replace(style=rng.choice(("flat", "detailed")))
-            return scene
+def alone(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """What is in the box and a little around it, in the middle of a picture of its surroundings' colour."""
+    margin = box.side // 6
+    height, width = picture.shape[:2]
+    top, bottom = max(0, box.top - margin), min(height, box.top + box.side + margin)
+    left, right = max(0, box.left - margin), min(width, box.left + box.side + margin)
+    cut = picture[top:bottom, left:right]
+    border = np.concatenate([cut[0], cut[-1], cut[:, 0], cut[:, -1]])
+    square = np.empty((PICTURE_SIDE, PICTURE_SIDE, 3), np.uint8)
+    square[:] = np.median(border, axis=0)
+    x, y = (PICTURE_SIDE - cut.shape[1]) // 2, (PICTURE_SIDE - cut.shape[0]) // 2
+    square[y : y + cut.shape[0], x : x + cut.shape[1]] = cut
+    return square
 
 
 def compose(count: int, drawings: Drawings, rng: random.Random, *, held_out: bool) -> tuple[Tensor, Tensor]:
     """Pictures as uint8 [count, 3, SIDE, SIDE] and the numbers of their labels."""
     pictures, labels = [], []
-    for _ in range(count):
-        scene = single_scene(rng, held_out=held_out)
-        pictures.append(shrunk(paint(scene, 128, 128, drawings)))
-        labels.append(LABELS.index(scene.thing.name))
+    for _ in track(range(count), "true drawings"):
+        scene = evenly_styled(random_scene(rng, held_out=held_out), rng)
+        number = rng.randrange(len(scene.things))
+        picture = paint(scene, PICTURE_SIDE, PICTURE_SIDE, drawings)
+        if len(scene.things) > 1:
+            picture = alone(picture, box_of(scene.things[number], scene.places[number], PICTURE_SIDE, PICTURE_SIDE))
+        pictures.append(shrunk(picture))
+        labels.append(LABELS.index(scene.things[number].name))
     return torch.stack(pictures), torch.tensor(labels)
+
+
+def evenly_styled(scene: Scene, rng: random.Random) -> Scene:
+    """So that both styles are known equally well."""
+    return scene._replace(style=rng.choice(("flat", "detailed")))
 
 
 def train(classifier: Classifier, pool: tuple[Tensor, Tensor], minutes: float) -> None:
     pictures, labels = pool
-    optimizer = torch.optim.AdamW(classifier.parameters(), lr=2e-3, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
     started, step = time.monotonic(), 0
     while (share := (time.monotonic() - started) / (60 * minutes)) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+            group["lr"] = LEARNING_RATE * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
         numbers = torch.randint(len(pictures), (BATCH,))
         loss = functional.cross_entropy(classifier(disturbed(pictures[numbers])), labels[numbers], label_smoothing=0.05)
         optimizer.zero_grad(set_to_none=True)
@@ -105,7 +126,7 @@ def disturbed(pictures: Tensor) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=6)
+    parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -114,7 +135,7 @@ def main() -> None:
     classifier = Classifier()
     train(classifier, compose(POOL, drawings, rng, held_out=False), arguments.minutes)
     classifier.eval()
-    pictures, labels = compose(1_000, drawings, rng, held_out=True)
+    pictures, labels = compose(1_500, drawings, rng, held_out=True)
     with torch.inference_mode():
         right = (classifier(pictures.float() / 127.5 - 1).argmax(1) == labels).float().mean().item()
     torch.save(classifier.state_dict(), WEIGHTS)

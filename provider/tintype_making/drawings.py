@@ -12,7 +12,8 @@ import resvg_py
 from numpy.typing import NDArray
 from PIL import Image
 
-from .vocabulary import COLOURED_NOUNS, NOUNS, STYLES
+from .nouns import NOUNS
+from .vocabulary import COLOURED_NOUNS, STYLES
 
 #: Where packages, drawings and pools are kept between runs; never committed.
 CACHE = Path(os.environ.get("TINTYPE_CACHE", Path(__file__).parent / ".cache"))

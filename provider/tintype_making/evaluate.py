@@ -1,4 +1,4 @@
-"""Draws 200 held-out combinations with the shipped pipeline, as it is served, and reports how they came out.
+"""Paints held-out prompts with the pipelines, as they are served, and reports how they came out.
 
 python -m tintype_making.evaluate --report report.json --sheet sheet.png
 """
@@ -6,200 +6,260 @@ python -m tintype_making.evaluate --report report.json --sheet sheet.png
 import argparse
 import json
 import random
+import statistics
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from diffusers import FluxPipeline
-from numpy.typing import NDArray
-from PIL import Image
 
-from .captions import plain_caption, random_scene
-from .classifier import load_classifier, recognise
-from .drawings import Drawings, load_drawings
+from .buckets import OTHERS, SQUARE, Bucket
+from .captions import plain_caption, random_caption
+from .classifier import alone, load_classifier, recognise
+from .drawings import load_drawings
+from .edits import Edit, plain_instruction, random_edit
+from .folders import UNFINISHED
+from .judging import (
+    Picture,
+    is_done,
+    main_colour,
+    nearest_background,
+    occupied_places,
+    rest_difference,
+    share,
+)
 from .nearest import nearest_distance
-from .prompt_tokenizers import T5_TOKENS
-from .scenes import Scene, boxes
-from .shipped import SHIPPED
-from .vocabulary import COLOURS
+from .pipelines import Pipelines, Settings
+from .random_scenes import random_scene
+from .sampling import contact_sheet
+from .scenes import Scene, box_of, paint
+from .vocabulary import COLOURS, SHAPES
 
-SIDE = 128
-SINGLES, PAIRS = 200, 40
+#: Prompts of each sort; together the 500 of the main figures. The paraphrased ones are asked for in random words.
+PROMPTS = {"singles": 200, "paraphrased": 100, "relations": 80, "counts": 60, "ratios": 60}
+#: Rest of the picture that an edit may change without its being noticed, as a mean difference of 255.
+REST_LIMIT = 6.0
+#: Of each part of the report.
+FAILURES_MAX = 60
 
-Picture = NDArray[np.uint8]
+Row = dict[str, Any]
 
 
 def main() -> None:
     arguments = read_arguments()
     torch.set_num_threads(arguments.threads)
-    pipeline = FluxPipeline.from_pretrained(SHIPPED, torch_dtype=torch.bfloat16)
-    pipeline.set_progress_bar_config(disable=True)
-    drawings, rng = load_drawings(), random.Random(2026)
-    singles = some_scenes(arguments.singles, rng, pairs=False)
-    pairs = some_scenes(arguments.pairs, rng, pairs=True)
-    pictures = [paint_prompt(pipeline, plain_caption(scene), seed, arguments) for seed, scene in enumerate(singles)]
-    report = {
-        "settings": {"steps": arguments.steps, "true_cfg_scale": arguments.guidance, "dtype": "bfloat16", "size": SIDE},
-        "singles": judge_singles(singles, pictures, drawings),
-        "pairs": judge_pairs(pairs, [paint_prompt(pipeline, plain_caption(scene), 7, arguments) for scene in pairs]),
-        "seconds_per_picture": seconds_per_picture(pipeline, arguments),
-    }
-    text = json.dumps(report, indent=2)
-    print(text)
+    pipelines = Pipelines(arguments.folder)
+    settings = Settings(arguments.steps, arguments.guidance, arguments.true_cfg)
+    if arguments.guidance is None and arguments.true_cfg is None:
+        settings = pipelines.default_settings(arguments.steps)
+    evaluation = Evaluation(pipelines, settings, part=arguments.share, truth=arguments.truth)
+    report: dict[str, Any] = {"settings": settings._asdict(), "folder": arguments.folder.name}
+    for name in ["scenes"] if arguments.truth else arguments.only or PARTS:
+        started = time.monotonic()
+        report[name] = getattr(evaluation, name)()
+        figures = {key: value for key, value in report[name].items() if key != "failures"}
+        print(f"{name} ({time.monotonic() - started:.0f} s):", figures, flush=True)
     if arguments.report:
-        arguments.report.write_text(text + "\n")
+        arguments.report.write_text(json.dumps(report, indent=2) + "\n")
     if arguments.sheet:
-        contact_sheet(pictures[: arguments.sheet_pictures], arguments.sheet_zoom).save(arguments.sheet, optimize=True)
-        for scene in singles[: arguments.sheet_pictures]:
-            print("sheet:", plain_caption(scene))
+        contact_sheet(evaluation.shown, across=8).save(arguments.sheet, optimize=True)
 
 
-def some_scenes(count: int, rng: random.Random, *, pairs: bool) -> list[Scene]:
+#: In the order of the report. An ability whose weights do not exist says so.
+PARTS = ("scenes", "guidance_and_steps", "negative_prompts", "edits", "edges", "seconds_per_picture")
+
+
+class Evaluation:
+    """Everything that is measured of one model with one choice of settings."""
+
+    def __init__(self, pipelines: Pipelines, settings: Settings, *, part: float, truth: bool) -> None:
+        self.pipelines, self.settings, self.part, self.truth = pipelines, settings, part, truth
+        self.drawings = load_drawings()
+        self.classifier = load_classifier()
+        self.shown: list[Picture] = []
+
+    def count(self, prompts: float) -> int:
+        return max(1, round(prompts * self.part))
+
+    def scenes(self) -> Row:
+        """All that is asked of text to image, over the 500 prompts."""
+        rng = random.Random(2026)
+        singles = some_scenes(rng, "one", self.count(PROMPTS["singles"]))
+        rows = {"singles": self.judge(singles, [plain_caption(scene) for scene in singles])}
+        paraphrased = some_scenes(rng, "one", self.count(PROMPTS["paraphrased"]))
+        rows["paraphrased"] = self.judge(paraphrased, [said_otherwise(scene, rng) for scene in paraphrased])
+        relations = some_scenes(rng, "two", self.count(PROMPTS["relations"] * 3 / 4))
+        relations += some_scenes(rng, "three", self.count(PROMPTS["relations"] / 4))
+        rows["relations"] = self.judge(relations, [plain_caption(scene) for scene in relations])
+        counts = some_scenes(rng, "count", self.count(PROMPTS["counts"]))
+        rows["counts"] = self.judge(counts, [plain_caption(scene) for scene in counts])
+        rows["ratios"] = []
+        for bucket in OTHERS:
+            others = some_scenes(rng, "one", self.count(PROMPTS["ratios"] / len(OTHERS)))
+            rows["ratios"] += self.judge(others, [plain_caption(scene) for scene in others], bucket)
+        everything = [row for part in rows.values() for row in part]
+        return {
+            "prompts": len(everything),
+            "background": share(everything, "background"),
+            "recognised": share(rows["singles"], "recognised"),
+            "recognised_flat": share([row for row in rows["singles"] if row["style"] == "flat"], "recognised"),
+            "recognised_detailed": share([row for row in rows["singles"] if row["style"] == "detailed"], "recognised"),
+            "recognised_paraphrased": share(rows["paraphrased"], "recognised"),
+            "mean_distance": round(statistics.fmean(row["distance"] for row in rows["singles"]), 2),
+            "right_size": share(rows["singles"], "right_size"),
+            "relation": share(rows["relations"], "recognised"),
+            "relation_places": share(rows["relations"], "places"),
+            "count": share(rows["counts"], "places"),
+            "count_recognised": share(rows["counts"], "recognised"),
+            "recognised_other_ratios": share(rows["ratios"], "recognised"),
+            "failures": [row for row in everything if not row["recognised"]][:FAILURES_MAX],
+        }
+
+    def judge(self, scenes: list[Scene], prompts: list[str], bucket: Bucket = SQUARE) -> list[Row]:
+        if self.truth:
+            pictures = [paint(scene, bucket.width, bucket.height, self.drawings) for scene in scenes]
+        else:
+            pictures = self.pipelines.paint(prompts, bucket, self.settings)
+        if bucket == SQUARE:
+            self.shown += pictures[:16]
+        return [self.judge_one(*one) for one in zip(scenes, prompts, pictures, strict=True)]
+
+    def judge_one(self, scene: Scene, prompt: str, picture: Picture) -> Row:
+        height, width = picture.shape[:2]
+        boxes = [box_of(thing, place, width, height) for thing, place in zip(scene.things, scene.places, strict=True)]
+        whole = len(scene.things) == 1 and width == height
+        names = recognise(self.classifier, [picture] if whole else [alone(picture, box) for box in boxes])
+        distance, size = nearest_distance(picture, scene, self.drawings) if whole else (0.0, "")
+        return {
+            "prompt": prompt,
+            "style": scene.style,
+            "background": nearest_background(picture) == scene.background,
+            "recognised_as": names,
+            "recognised": names == [thing.name for thing in scene.things],
+            "places": occupied_places(picture, scene) == set(scene.places),
+            "right_size": size == scene.things[0].size,
+            "distance": round(distance, 1),
+        }
+
+    def guidance_and_steps(self) -> Row:
+        """Recognition of the same singles with less guidance, and with fewer steps."""
+        scenes = some_scenes(random.Random(7), "one", self.count(200))
+        prompts = [plain_caption(scene) for scene in scenes]
+        unguided = self.settings._replace(guidance=1.0, true_cfg=1.0)
+        choices = {
+            "default": self.settings,
+            "guidance_1": unguided,
+            "steps_4": self.settings._replace(steps=4),
+            "steps_16": self.settings._replace(steps=16),
+        }
+        found = {}
+        for name, settings in choices.items():
+            pictures = self.pipelines.paint(prompts, SQUARE, settings)
+            names = recognise(self.classifier, pictures)
+            right = [name == scene.things[0].name for name, scene in zip(names, scenes, strict=True)]
+            found[name] = round(sum(right) / len(right), 3)
+        return {"prompts": len(scenes), **found}
+
+    def negative_prompts(self) -> Row:
+        """How many shapes of no said colour keep theirs when the negative prompt names it."""
+        rng = random.Random(11)
+        asked = [(rng.choice(SHAPES), rng.choice(tuple(COLOURS))) for _ in range(self.count(100))]
+        prompts = [f"a {shape} on a {background} background" for shape, background in asked]
+        before = self.pipelines.paint(prompts, SQUARE, self.settings)
+        colours = [main_colour(picture, background) for picture, (_, background) in zip(before, asked, strict=True)]
+        negatives = [f"a {colour} {shape}" for colour, (shape, _) in zip(colours, asked, strict=True)]
+        settings = self.settings._replace(true_cfg=max(self.settings.true_cfg, 3.0))
+        after = self.pipelines.paint(prompts, SQUARE, settings, negatives)
+        kept = [
+            main_colour(picture, background) == colour
+            for picture, colour, (_, background) in zip(after, colours, asked, strict=True)
+        ]
+        return {"prompts": len(prompts), "colour_kept": round(sum(kept) / len(kept), 3)}
+
+    def edits(self) -> Row:
+        rng, rows = random.Random(2027), []
+        edits = [random_edit(rng, held_out=True) for _ in range(self.count(160))]
+        before = [paint(edit.before, 128, 128, self.drawings) for edit in edits]
+        wanted = [paint(edit.after, 128, 128, self.drawings) for edit in edits]
+        prompts = [plain_instruction(edit) for edit in edits]
+        after = self.pipelines.edit(prompts, before, self.settings)
+        for edit, prompt, *pictures in zip(edits, prompts, before, after, wanted, strict=True):
+            rows.append({"kind": edit.kind, "prompt": prompt, **self.judge_edit(edit, *pictures)})
+        self.shown += [picture for three in zip(before, after, strict=True) for picture in three][:32]
+        kinds = sorted({row["kind"] for row in rows})
+        return {
+            "prompts": len(rows),
+            "done": share(rows, "done"),
+            "rest_unchanged": share(rows, "unchanged"),
+            "mean_rest_difference": round(statistics.fmean(row["rest"] for row in rows), 2),
+            "done_by_kind": {kind: share([row for row in rows if row["kind"] == kind], "done") for kind in kinds},
+            "failures": [row for row in rows if not row["done"]][:FAILURES_MAX],
+        }
+
+    def judge_edit(self, edit: Edit, before: Picture, after: Picture, wanted: Picture) -> Row:
+        rest = rest_difference(before, after, wanted)
+        done = is_done(before, after, wanted)
+        if done and edit.kind in ("replace", "add"):
+            box = box_of(edit.after.things[edit.number], edit.after.places[edit.number], 128, 128)
+            named = recognise(self.classifier, [alone(after, box) if box.side < 64 else after])
+            done = named == [edit.after.things[edit.number].name]
+        return {"done": done, "rest": round(rest, 2), "unchanged": rest < REST_LIMIT}
+
+    def edges(self) -> Row:
+        if not self.pipelines.has_edges:
+            return {"skipped": "there is no transformer_canny yet"}
+        scenes = some_scenes(random.Random(2028), "one", self.count(100))
+        true = [paint(scene, 128, 128, self.drawings) for scene in scenes]
+        scores = self.pipelines.edge_scores([plain_caption(scene) for scene in scenes], true, self.settings)
+        return {"prompts": len(scenes), "edge_f1": round(statistics.fmean(scores), 3)}
+
+    def seconds_per_picture(self) -> Row:
+        """The median of five, one by one, at one thread and at two."""
+        seconds = {}
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            times = []
+            for _ in range(5):
+                started = time.perf_counter()
+                self.pipelines.paint(["a big red apple on a blue background"], SQUARE, self.settings)
+                times.append(time.perf_counter() - started)
+            seconds[f"{threads}_threads"] = round(statistics.median(times), 3)
+        torch.set_num_threads(1)
+        return seconds
+
+
+def some_scenes(rng: random.Random, kind: str, count: int) -> list[Scene]:
+    """Different held-out scenes of one kind; single things in the middle."""
     scenes: list[Scene] = []
     while len(scenes) < count:
-        scene = random_scene(rng, held_out=True)
-        if (scene.other is not None) == pairs:
-            scene = scene if pairs else scene._replace(place="center")
-            if scene not in scenes:
-                scenes.append(scene)
+        scene = random_scene(rng, held_out=True, kind=kind)
+        if kind == "one":
+            scene = scene._replace(places=("center",))
+        if scene not in scenes:
+            scenes.append(scene)
     return scenes
 
 
-def paint_prompt(pipeline: Any, prompt: str, seed: int, arguments: argparse.Namespace) -> Picture:
-    """One picture, uint8 [SIDE, SIDE, 3], with the settings that the model card serves."""
-    image = pipeline(
-        prompt=prompt,
-        negative_prompt="",
-        true_cfg_scale=arguments.guidance,
-        num_inference_steps=arguments.steps,
-        max_sequence_length=T5_TOKENS,
-        width=SIDE,
-        height=SIDE,
-        generator=torch.Generator().manual_seed(seed),
-    ).images[0]
-    return np.asarray(image)
-
-
-def judge_singles(scenes: list[Scene], pictures: list[Picture], drawings: Drawings) -> dict[str, Any]:
-    names = recognise(load_classifier(), pictures)
-    rows: list[dict[str, Any]] = []
-    for scene, picture, name in zip(scenes, pictures, names, strict=True):
-        distance, size = nearest_distance(picture, scene.thing, scene.background, (SIDE / 2, SIDE / 2), drawings)
-        rows.append(
-            {
-                "prompt": plain_caption(scene),
-                "size": scene.thing.size,
-                "style": scene.style,
-                "background": nearest_colour(picture) == scene.background,
-                "recognised_as": name,
-                "recognised": name == scene.thing.name,
-                "right_size": size == scene.thing.size,
-                "distance": round(distance, 1),
-            }
-        )
-    return {
-        "count": len(rows),
-        "right_background": share(rows, "background"),
-        "recognised": share(rows, "recognised"),
-        "recognised_big": share([row for row in rows if row["size"] == "big"], "recognised"),
-        "recognised_small": share([row for row in rows if row["size"] == "small"], "recognised"),
-        "recognised_flat": share([row for row in rows if row["style"] == "flat"], "recognised"),
-        "right_size": share(rows, "right_size"),
-        "mean_distance": round(float(np.mean([row["distance"] for row in rows])), 2),
-        "failures": [row for row in rows if not (row["background"] and row["recognised"])],
-        "farthest": sorted(rows, key=lambda row: -row["distance"])[:12],
-    }
-
-
-def judge_pairs(scenes: list[Scene], pictures: list[Picture]) -> dict[str, Any]:
-    """Each half is filled up to a square with its background and named alone."""
-    classifier = load_classifier()
-    rows = []
-    for scene, picture in zip(scenes, pictures, strict=True):
-        halves = [half_of(picture, scene, thing_box) for _, thing_box in boxes(scene, SIDE, SIDE)]
-        first, second = recognise(classifier, halves)
-        assert scene.other is not None, "a pair has another thing"
-        asked = (scene.thing.name, scene.other.name)
-        rows.append(
-            {
-                "prompt": plain_caption(scene),
-                "background": nearest_colour(picture) == scene.background,
-                "both_in_place": (first, second) == asked,
-                "both_somewhere": sorted((first, second)) == sorted(asked),
-                "one_in_place": first == asked[0] or second == asked[1],
-            }
-        )
-    keys = ("background", "both_in_place", "both_somewhere", "one_in_place")
-    return {"count": len(rows), **{key: share(rows, key) for key in keys}}
-
-
-def half_of(picture: Picture, scene: Scene, box: tuple[int, int, int]) -> Picture:
-    square = np.empty_like(picture)
-    square[:] = COLOURS[scene.background]
-    half, quarter = SIDE // 2, SIDE // 4
-    x, y, side = box
-    if scene.relation in ("above", "below"):
-        start = half if y + side / 2 > half else 0
-        square[quarter : quarter + half] = picture[start : start + half]
-    else:
-        start = half if x + side / 2 > half else 0
-        square[:, quarter : quarter + half] = picture[:, start : start + half]
-    return square
-
-
-def nearest_colour(picture: Picture) -> str:
-    """The named colour nearest to the middle value of the four corners."""
-    edge = 10
-    corners = [picture[:edge, :edge], picture[:edge, -edge:], picture[-edge:, :edge], picture[-edge:, -edge:]]
-    middle = np.median(np.concatenate(corners).reshape(-1, 3), axis=0)
-    return min(COLOURS, key=lambda name: float(np.abs(middle - COLOURS[name]).sum()))
-
-
-def share(rows: list[dict[str, Any]], key: str) -> float:
-    return round(sum(bool(row[key]) for row in rows) / max(1, len(rows)), 3)
-
-
-def seconds_per_picture(pipeline: Any, arguments: argparse.Namespace) -> dict[str, float]:
-    """The median of five, at one thread and at two."""
-    seconds = {}
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        times = []
-        for seed in range(5):
-            started = time.perf_counter()
-            paint_prompt(pipeline, "a big red apple on a blue background", seed, arguments)
-            times.append(time.perf_counter() - started)
-        seconds[f"{threads}_threads"] = round(sorted(times)[2], 3)
-    torch.set_num_threads(arguments.threads)
-    return seconds
-
-
-def contact_sheet(pictures: list[Picture], zoom: int) -> Image.Image:
-    """Rows of four, each picture enlarged without smoothing."""
-    rows = [np.concatenate(pictures[start : start + 4], axis=1) for start in range(0, len(pictures), 4)]
-    sheet = Image.fromarray(np.concatenate(rows))
-    return sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST)
+def said_otherwise(scene: Scene, rng: random.Random) -> str:
+    """In random words that do say the background."""
+    while "background" not in (caption := random_caption(scene, rng)):
+        pass
+    return caption
 
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    add_settings(parser)
-    parser.add_argument("--singles", type=int, default=SINGLES)
-    parser.add_argument("--pairs", type=int, default=PAIRS)
+    parser.add_argument("--folder", type=Path, default=UNFINISHED)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--guidance", type=float, help="of the embedding; without it, what the weights are made for")
+    parser.add_argument("--true-cfg", type=float)
+    parser.add_argument("--only", choices=PARTS, nargs="*")
+    parser.add_argument("--share", type=float, default=1.0, help="of each part's prompts, for a quick look")
+    parser.add_argument("--truth", action="store_true", help="judge the true pictures instead: the most to be reached")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--report", type=Path)
     parser.add_argument("--sheet", type=Path)
-    parser.add_argument("--sheet-pictures", type=int, default=16)
-    parser.add_argument("--sheet-zoom", type=int, default=2)
     return parser.parse_args()
-
-
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """The settings that the model card serves, and the threads to serve them with."""
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=3.0, help="true_cfg_scale, with an empty negative prompt")
-    parser.add_argument("--threads", type=int, default=1)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,48 @@
-"""Scenes and their latents, encoded once and kept in files, so that training neither paints nor encodes.
+"""Scenes and edits with their latents, encoded once and kept in files, so that training neither paints nor encodes.
 
-python -m tintype_making.pool --parts 12
+python -m tintype_making.pool --parts 20
 """
 
 import argparse
 import pickle
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from rich.progress import track
 from torch import Tensor
 
 from .buckets import OTHERS, SQUARE, Bucket
-from .captions import random_scene
 from .drawings import CACHE, Drawings, load_drawings
+from .edits import Edit, random_edit
+from .folders import SHIPPED, load_part
+from .random_scenes import random_scene
 from .scenes import Scene, paint
-from .shipped import load_part
 
 FOLDER = CACHE / "pool"
 
-#: Pictures in one part: of the square, and of each other bucket.
-SQUARES, OF_EACH_OTHER = 2_400, 120
+#: Pictures in one part: of the square, and of each other bucket. And edits, of two pictures each.
+SQUARES, OF_EACH_OTHER = 2_400, 90
+SQUARE_EDITS, OTHER_EDITS = 440, 10
 
-#: Scenes in order, and their latents as packed tokens, bf16 [scenes, tokens, 64].
-Shelf = tuple[list[Scene], Tensor]
+
+class Sample(NamedTuple):
+    """One scene and its latents as packed tokens, bf16 [tokens, 64]."""
+
+    scene: Scene
+    latents: Tensor
+
+
+class EditSample(NamedTuple):
+    """One edit, and the latents before and after it."""
+
+    edit: Edit
+    before: Tensor
+    after: Tensor
 
 
 class Pool:
@@ -33,50 +50,60 @@ class Pool:
 
     def __init__(self) -> None:
         self.seen: set[Path] = set()
-        self.shelves: dict[Bucket, Shelf] = {}
+        self.scenes: dict[Bucket, list[Sample]] = {}
+        self.edits: dict[Bucket, list[EditSample]] = {}
 
     def refresh(self) -> int:
-        """Take in the parts that are new; how many pictures there are now."""
+        """Take in the parts that are new; how many scenes and edits there are now."""
         for path in sorted(FOLDER.glob("*.pickle")):
             if path not in self.seen:
                 self.seen.add(path)
-                for bucket, (scenes, latents) in pickle.loads(path.read_bytes()).items():
-                    self.add(bucket, scenes, latents)
-        return sum(len(scenes) for scenes, _ in self.shelves.values())
+                scenes, edits = pickle.loads(path.read_bytes())
+                for bucket, (kept, latents) in scenes.items():
+                    self.scenes.setdefault(bucket, []).extend(map(Sample, kept, latents))
+                for bucket, (kept, before, after) in edits.items():
+                    self.edits.setdefault(bucket, []).extend(map(EditSample, kept, before, after))
+        return sum(map(len, self.scenes.values())) + sum(map(len, self.edits.values()))
 
-    def add(self, bucket: Bucket, scenes: list[Scene], latents: Tensor) -> None:
-        if bucket in self.shelves:
-            old_scenes, old_latents = self.shelves[bucket]
-            scenes, latents = old_scenes + scenes, torch.cat([old_latents, latents])
-        self.shelves[bucket] = (scenes, latents)
-
-    def draw(self, bucket: Bucket, count: int, rng: random.Random) -> Shelf:
+    def draw_scenes(self, bucket: Bucket, count: int, rng: random.Random) -> tuple[list[Scene], Tensor]:
         """That many scenes of one bucket, and their latents as fp32."""
-        scenes, latents = self.shelves[bucket]
-        numbers = [rng.randrange(len(scenes)) for _ in range(count)]
-        return [scenes[number] for number in numbers], latents[numbers].float()
+        samples = rng.choices(self.scenes[bucket], k=count)
+        return [sample.scene for sample in samples], torch.stack([sample.latents for sample in samples]).float()
+
+    def draw_edits(self, bucket: Bucket, count: int, rng: random.Random) -> tuple[list[Edit], Tensor, Tensor]:
+        """That many edits of one bucket, and the latents before and after them as fp32."""
+        samples = rng.choices(self.edits[bucket], k=count)
+        before, after = (torch.stack(latents).float() for latents in zip(*(s[1:] for s in samples), strict=True))
+        return [sample.edit for sample in samples], before, after
 
 
 def write_part(number: int, vae: Any, drawings: Drawings) -> None:
     rng = random.Random(1_000 + number)
-    part: dict[Bucket, Shelf] = {}
+    scenes, edits = {}, {}
     for bucket in (SQUARE, *OTHERS):
-        scenes = [random_scene(rng) for _ in range(SQUARES if bucket == SQUARE else OF_EACH_OTHER)]
-        part[bucket] = (scenes, encode(scenes, bucket, vae, drawings))
+        chosen = [random_scene(rng) for _ in range(SQUARES if bucket == SQUARE else OF_EACH_OTHER)]
+        scenes[bucket] = (chosen, encode_scenes(chosen, bucket, vae, drawings))
+        asked = [random_edit(rng) for _ in range(SQUARE_EDITS if bucket == SQUARE else OTHER_EDITS)]
+        before = encode_scenes([edit.before for edit in asked], bucket, vae, drawings)
+        after = encode_scenes([edit.after for edit in asked], bucket, vae, drawings)
+        edits[bucket] = (asked, before, after)
     unfinished = FOLDER / f"{number}.unfinished"
-    unfinished.write_bytes(pickle.dumps(part))
+    unfinished.write_bytes(pickle.dumps((scenes, edits)))
     unfinished.replace(FOLDER / f"{number:03}.pickle")
 
 
+def encode_scenes(scenes: list[Scene], bucket: Bucket, vae: Any, drawings: Drawings) -> Tensor:
+    return encode([paint(scene, bucket.width, bucket.height, drawings) for scene in scenes], vae)
+
+
 @torch.inference_mode()
-def encode(scenes: list[Scene], bucket: Bucket, vae: Any, drawings: Drawings) -> Tensor:
-    """The scenes' normalised latents as packed tokens, bf16 [scenes, tokens, 64]."""
+def encode(pictures: list[NDArray[np.uint8]], vae: Any) -> Tensor:
+    """The normalised latents of pictures of one size as packed tokens, bf16 [pictures, tokens, 64]."""
     packed = []
-    for start in range(0, len(scenes), 16):
-        pictures = [paint(scene, bucket.width, bucket.height, drawings) for scene in scenes[start : start + 16]]
-        batch = torch.stack([torch.from_numpy(picture.copy()) for picture in pictures]).permute(0, 3, 1, 2)
-        with torch.autocast("cpu", torch.bfloat16):
-            means = vae.encode(batch.float() / 127.5 - 1).latent_dist.mode().float()
+    for start in range(0, len(pictures), 16):
+        batch = torch.from_numpy(np.stack(pictures[start : start + 16])).permute(0, 3, 1, 2)
+        with torch.autocast(vae.device.type, torch.bfloat16):
+            means = vae.encode(batch.to(vae.device).float() / 127.5 - 1).latent_dist.mode().float().cpu()
         packed.append(pack((means - vae.config.shift_factor) * vae.config.scaling_factor).bfloat16())
     return torch.cat(packed).clone()
 
@@ -88,17 +115,24 @@ def pack(latents: Tensor) -> Tensor:
     return squares.reshape(batch, (height // 2) * (width // 2), channels * 4)
 
 
+def unpack(tokens: Tensor, bucket: Bucket) -> Tensor:
+    """The way back: [batch, tokens, 64] to [batch, 16, height/8, width/8]."""
+    squares = tokens.view(len(tokens), bucket.tokens_down, bucket.tokens_across, -1, 2, 2).permute(0, 3, 1, 4, 2, 5)
+    return squares.reshape(len(tokens), -1, bucket.height // 8, bucket.width // 8)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", type=int, default=12)
+    parser.add_argument("--parts", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    vae, drawings = load_part(AutoencoderKL, "vae").eval(), load_drawings()
-    for number in range(arguments.first, arguments.first + arguments.parts):
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    vae, drawings = load_part(AutoencoderKL, SHIPPED, "vae").eval().to(device), load_drawings()
+    wanted = range(arguments.first, arguments.first + arguments.parts)
+    for number in track([n for n in wanted if not (FOLDER / f"{n:03}.pickle").exists()], "parts of the pool"):
         write_part(number, vae, drawings)
-        print("part", number, flush=True)
 
 
 if __name__ == "__main__":

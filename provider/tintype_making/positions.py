@@ -6,6 +6,7 @@ tokenizer ends every prompt with place marks, and two heads of the first block b
 five attends to mark five with one head, and with the other to the mark of its row.
 """
 
+import random
 from typing import Any
 
 import torch
@@ -13,7 +14,11 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor
 
 from .architecture import HEAD_WIDTH
-from .prompt_tokenizers import MARKS
+from .buckets import SQUARE
+from .captions import random_caption
+from .painter import Painter, padded
+from .pool import Pool
+from .prompt_tokenizers import MARK_TOKENS, MARKS, T5_TOKENS
 
 #: How the length of a query is divided among the three fastest rotary pairs; slower ones hardly turn on this grid.
 PAIR_SHARES = (0.5, 0.3, 0.2)
@@ -21,6 +26,32 @@ PAIR_SHARES = (0.5, 0.3, 0.2)
 STRENGTH = 0.3
 #: First channel of each axis within a head; axis 0 never turns.
 ROW_CHANNEL, COLUMN_CHANNEL = 16, 40
+#: Captions by which the look-up is fitted.
+CAPTIONS = 128
+
+
+@torch.no_grad()
+def plant(painter: Painter, pool: Pool, rng: random.Random) -> None:
+    """Plant the heads in a painter that has learnt nothing yet, by what its text encoder says of some captions."""
+    first_mark = painter.t5_words.convert_tokens_to_ids(MARK_TOKENS[0])
+    marks = painter.t5.shared.weight[first_mark:]
+    # Louder than words, so that the encoder's layers leave them what they are.
+    painter.t5.shared.weight[first_mark:] = 3 * torch.randn_like(marks)
+    scenes, pictures = pool.draw_scenes(SQUARE, CAPTIONS, rng)
+    captions = [random_caption(scene, rng) for scene in scenes]
+    times = torch.rand(len(scenes))
+    inputs, gates = [], []
+    block = painter.transformer.transformer_blocks[0]
+    hooks = [
+        block.attn.add_k_proj.register_forward_hook(lambda _, given, __: inputs.append(given[0])),
+        block.norm1.register_forward_hook(lambda _, __, returned: gates.append(returned[1])),
+    ]
+    noisy = pictures + times[:, None, None] * torch.randn_like(pictures)
+    painter(noisy.to(painter.device), times.to(painter.device), painter.read(captions), SQUARE)
+    for hook in hooks:
+        hook.remove()
+    numbers = padded(painter.t5_words, captions, T5_TOKENS) - first_mark
+    plant_positions(painter.transformer, inputs[0].flatten(0, 1), numbers.clamp(min=-1).flatten(), gates[0])
 
 
 @torch.no_grad()

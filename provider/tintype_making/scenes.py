@@ -7,11 +7,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from .drawings import Drawings
-from .vocabulary import COLOURED_NOUNS, COLOURS, NOUNS, PLACES, RELATIONS, SHAPES, SIZES
+from .nouns import NOUNS
+from .vocabulary import COLOURED_NOUNS, COLOURS, PLACES, SHAPES, SIZES
 
-#: Boxes lie on this grid of pixels, a latent's width, and their sides are multiples of twice as much: so a drawing's
-#: latents are the same wherever it is, which a small model learns in a fraction of the time.
+#: Boxes lie on this grid of pixels, a latent's width; their sides, and the way of a place from the middle, are
+#: multiples of twice as much: so a drawing's latents are the same wherever it is, which a small model learns in a
+#: fraction of the time.
 GRID = 8
+
+#: Share of the way from the middle to the edge that a place lies at.
+REACH = 0.8
 
 
 class Thing(NamedTuple):
@@ -31,47 +36,60 @@ class Thing(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """One picture: a thing at a place, or two things in a relation, over a plain background."""
+    """One picture: one to four things, each at its place, over a background of one colour or two ("blue to red").
 
-    thing: Thing
+    Where there are several, all are small, so that each looks the same as it does alone.
+    """
+
+    things: tuple[Thing, ...]
+    places: tuple[str, ...]
     background: str
     style: str = "flat"
-    place: str = "center"
-    relation: str = ""
-    other: Thing | None = None
+
+    @property
+    def is_count(self) -> bool:
+        """Several of the same."""
+        return len(self.things) > 1 and len(set(self.things)) == 1
+
+
+class Box(NamedTuple):
+    """A square in a picture, in pixels."""
+
+    left: int
+    top: int
+    side: int
 
 
 def paint(scene: Scene, width: int, height: int, drawings: Drawings) -> NDArray[np.uint8]:
     """The scene as uint8 [height, width, 3]."""
-    picture = Image.new("RGB", (width, height), COLOURS[scene.background])
-    for thing, box in boxes(scene, width, height):
-        x, y, side = box
-        cutout = draw_thing(thing, scene.style, side, drawings)
-        picture.paste(cutout, (x, y), cutout)
+    picture = Image.fromarray(background_pixels(scene.background, width, height))
+    for thing, place in zip(scene.things, scene.places, strict=True):
+        box = box_of(thing, place, width, height)
+        cutout = draw_thing(thing, scene.style, box.side, drawings)
+        picture.paste(cutout, (box.left, box.top), cutout)
     return np.asarray(picture)
 
 
-def boxes(scene: Scene, width: int, height: int) -> list[tuple[Thing, tuple[int, int, int]]]:
-    """Where each thing goes: (left, top, side) in pixels."""
-    if scene.other is None:
-        return [(scene.thing, place_box(scene.thing, PLACES[scene.place], width, height))]
-    across, down = RELATIONS[scene.relation]
-    half = (width // 2, height) if across else (width, height // 2)
-    out = []
-    for thing, sign in ((scene.thing, 1), (scene.other, -1)):
-        x, y, side = place_box(thing, (0, 0), *half)
-        x += half[0] if across * sign > 0 else 0
-        y += half[1] if down * sign > 0 else 0
-        out.append((thing, (x, y, side)))
-    return out
+def background_pixels(background: str, width: int, height: int) -> NDArray[np.uint8]:
+    """uint8 [height, width, 3]; two colours run from the top's to the bottom's."""
+    above, _, below = background.partition(" to ")
+    first, second = np.array(COLOURS[above]), np.array(COLOURS[below or above])
+    share = np.linspace(0, 1, height)[:, None]
+    rows = first * (1 - share) + second * share
+    return np.broadcast_to(rows.round().astype(np.uint8)[:, None], (height, width, 3)).copy()
 
 
-def place_box(thing: Thing, direction: tuple[int, int], width: int, height: int) -> tuple[int, int, int]:
+def box_of(thing: Thing, place: str, width: int, height: int) -> Box:
     side = side_of(thing.size, min(width, height))
-    spare_x, spare_y = width - side, height - side
-    x = spare_x / 2 * (1 + 0.9 * direction[0])
-    y = spare_y / 2 * (1 + 0.9 * direction[1])
-    return GRID * round(x / GRID), GRID * round(y / GRID), side
+    across, down = PLACES[place]
+    return Box(start_of(width - side, across), start_of(height - side, down), side)
+
+
+def start_of(spare: int, direction: int) -> int:
+    """Pixels before a box, where so many are spare in all."""
+    middle = GRID * round(spare / 2 / GRID)
+    step = 2 * GRID * round(REACH * spare / 2 / (2 * GRID))
+    return min(max(middle + direction * step, 0), spare)
 
 
 def side_of(size: str, room: int) -> int:

@@ -1,111 +1,6 @@
-"""Every word tintype is taught: nouns and their drawings, shapes, colours, sizes, places. Data only."""
+"""Every other word tintype is taught: colours, backgrounds, shapes, sizes, places, styles, counts. Data only."""
 
-from typing import NamedTuple
-
-
-class Noun(NamedTuple):
-    """One thing tintype can draw: its name in both icon sets, and the words people say for it."""
-
-    drawing: str
-    words: tuple[str, ...]
-    colours: tuple[str, ...] = ()
-
-
-NOUNS: dict[str, Noun] = {
-    words[0]: Noun(drawing, words, colours)
-    for drawing, words, colours in (
-        # Animals.
-        ("fox", ("fox",), ("red", "orange")),
-        ("cat-face", ("cat", "kitten", "kitty", "cat face"), ("yellow", "orange")),
-        ("dog-face", ("dog", "puppy", "dog face"), ("brown",)),
-        ("rabbit-face", ("rabbit", "bunny"), ("white",)),
-        ("tiger-face", ("tiger",), ("orange",)),
-        ("lion", ("lion",), ("yellow",)),
-        ("panda", ("panda", "panda bear"), ()),
-        ("koala", ("koala",), ("gray",)),
-        ("bear", ("bear",), ("brown",)),
-        ("frog", ("frog",), ("green",)),
-        ("monkey-face", ("monkey",), ("brown",)),
-        ("pig-face", ("pig", "piglet"), ("pink",)),
-        ("cow-face", ("cow",), ()),
-        ("elephant", ("elephant",), ("gray",)),
-        ("owl", ("owl",), ("brown",)),
-        ("penguin", ("penguin",), ("black",)),
-        ("baby-chick", ("chick", "bird"), ("yellow",)),
-        ("turtle", ("turtle", "tortoise"), ("green",)),
-        ("tropical-fish", ("fish",), ("yellow",)),
-        ("spouting-whale", ("whale",), ("blue",)),
-        ("octopus", ("octopus",), ("purple", "pink")),
-        ("crab", ("crab",), ("red",)),
-        ("butterfly", ("butterfly",), ("blue",)),
-        ("honeybee", ("bee", "honeybee"), ("yellow",)),
-        ("lady-beetle", ("ladybug", "ladybird"), ("red",)),
-        ("snail", ("snail",), ("brown",)),
-        ("unicorn", ("unicorn",), ("white",)),
-        # Plants.
-        ("sunflower", ("sunflower", "flower"), ("yellow",)),
-        ("rose", ("rose",), ("red",)),
-        ("tulip", ("tulip",), ("pink",)),
-        ("cactus", ("cactus",), ("green",)),
-        ("mushroom", ("mushroom", "toadstool"), ("red",)),
-        ("deciduous-tree", ("tree",), ("green",)),
-        ("palm-tree", ("palm tree", "palm"), ("green",)),
-        ("evergreen-tree", ("pine tree", "fir tree", "pine"), ("green",)),
-        # Food.
-        ("red-apple", ("apple",), ("red",)),
-        ("banana", ("banana", "bananas"), ("yellow",)),
-        ("tangerine", ("orange", "tangerine"), ("orange",)),
-        ("lemon", ("lemon",), ("yellow",)),
-        ("pear", ("pear",), ("green",)),
-        ("peach", ("peach",), ("pink", "orange")),
-        ("cherries", ("cherries", "cherry"), ("red",)),
-        ("strawberry", ("strawberry",), ("red",)),
-        ("watermelon", ("watermelon",), ("red",)),
-        ("grapes", ("grapes",), ("purple",)),
-        ("pineapple", ("pineapple",), ("yellow",)),
-        ("carrot", ("carrot",), ("orange",)),
-        ("tomato", ("tomato",), ("red",)),
-        ("avocado", ("avocado",), ("green",)),
-        ("pizza", ("pizza", "slice of pizza"), ()),
-        ("hamburger", ("hamburger", "burger", "cheeseburger"), ()),
-        ("ice-cream", ("ice cream",), ()),
-        ("doughnut", ("donut", "doughnut"), ("pink", "brown")),
-        ("cupcake", ("cupcake", "muffin"), ()),
-        ("birthday-cake", ("cake", "birthday cake"), ()),
-        ("hot-beverage", ("cup", "teacup", "cup of coffee", "cup of tea", "coffee", "mug"), ()),
-        # Vehicles and places.
-        ("automobile", ("car", "automobile"), ("red",)),
-        ("taxi", ("taxi", "cab"), ("yellow",)),
-        ("bus", ("bus",), ()),
-        ("bicycle", ("bicycle", "bike"), ()),
-        ("rocket", ("rocket", "spaceship"), ()),
-        ("airplane", ("airplane", "plane", "aeroplane"), ()),
-        ("sailboat", ("sailboat", "boat", "ship"), ()),
-        ("house", ("house", "home"), ()),
-        # Sky and weather.
-        ("sun", ("sun",), ("yellow",)),
-        ("crescent-moon", ("moon", "crescent moon"), ("yellow",)),
-        ("cloud", ("cloud",), ("white",)),
-        ("rainbow", ("rainbow",), ()),
-        ("snowman", ("snowman",), ("white",)),
-        ("fire", ("fire", "flame"), ("red", "orange")),
-        # Things.
-        ("balloon", ("balloon",), ("red",)),
-        ("wrapped-gift", ("gift", "present"), ()),
-        ("soccer-ball", ("soccer ball", "football", "ball"), ()),
-        ("guitar", ("guitar",), ()),
-        ("camera", ("camera",), ("black",)),
-        ("closed-book", ("book",), ("red",)),
-        ("umbrella", ("umbrella",), ("purple",)),
-        ("light-bulb", ("light bulb", "lightbulb", "lamp"), ("yellow",)),
-        ("key", ("key",), ("yellow",)),
-        ("bell", ("bell",), ("yellow",)),
-        ("crown", ("crown",), ("yellow",)),
-        ("alarm-clock", ("clock", "alarm clock"), ("red",)),
-        ("robot", ("robot",), ()),
-        ("ghost", ("ghost",), ("white",)),
-    )
-}
+from .nouns import NOUNS
 
 #: Nouns whose drawing depends on the colour said with them ("a green book").
 COLOURED_NOUNS: dict[tuple[str, str], str] = {
@@ -150,16 +45,24 @@ PLACES: dict[str, tuple[int, int]] = {
     "right": (1, 0),
     "top": (0, -1),
     "bottom": (0, 1),
+    "top left": (-1, -1),
+    "top right": (1, -1),
+    "bottom left": (-1, 1),
+    "bottom right": (1, 1),
 }
 
-#: Direction of the first thing from the second.
-RELATIONS: dict[str, tuple[int, int]] = {
-    "left of": (-1, 0),
-    "right of": (1, 0),
-    "above": (0, -1),
-    "below": (0, 1),
-    "and": (-1, 0),
+#: Where the things of a picture stand, by how many there are; the first is mentioned first where nothing else is said.
+LAYOUTS: dict[int, tuple[tuple[str, ...], ...]] = {
+    1: tuple((place,) for place in PLACES),
+    2: (("left", "right"), ("top", "bottom")),
+    3: (("top left", "top right", "bottom"), ("top", "bottom left", "bottom right")),
+    4: (("top left", "top right", "bottom left", "bottom right"),),
 }
+
+COUNT_WORDS: dict[int, tuple[str, ...]] = {2: ("two", "2", "a pair of"), 3: ("three", "3"), 4: ("four", "4")}
+
+#: What a background may be: one colour, or two of them from top to bottom.
+GRADIENTS: tuple[str, ...] = tuple(f"{above} to {below}" for above in COLOURS for below in COLOURS if above != below)
 
 #: Words that ordinary prompts are full of; they are read as whole words and taught to change nothing.
 FILLERS = """\
@@ -177,3 +80,11 @@ centered plain solid colored full body front side wooden metal golden silver mak
 generate please show i want a an
 """
 FILLER_WORDS = tuple(FILLERS.split())
+
+#: Words that do mean something, and so are no filler.
+RESERVED = frozenset(
+    " ".join(
+        [*COLOURS, *SHAPES, *PLACES, "flat detailed below under over on tiny near one and to from with make"]
+        + [word for words in COUNT_WORDS.values() for word in words]
+    ).split()
+) | {word for noun in NOUNS.values() for name in noun.words for word in name.split()}

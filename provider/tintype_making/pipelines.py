@@ -1,0 +1,115 @@
+"""The pipelines of diffusers around the folder in training, many prompts at once. Knows nothing of judging."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from diffusers import (
+    AutoencoderKL,
+    FlowMatchEulerDiscreteScheduler,
+    FluxControlPipeline,
+    FluxKontextPipeline,
+    FluxPipeline,
+    FluxTransformer2DModel,
+)
+from numpy.typing import NDArray
+from PIL import Image
+from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerFast, T5EncoderModel
+
+from .buckets import Bucket
+from .edges import edge_f1, edge_picture
+from .folders import SHIPPED
+from .prompt_tokenizers import T5_TOKENS
+
+BATCH = 16
+#: The scale that is served where a call does not say.
+DEFAULT_GUIDANCE = 3.0
+
+Picture = NDArray[np.uint8]
+
+
+class Settings(NamedTuple):
+    """What a call may choose: steps, the guidance that is embedded, and that of a second forward."""
+
+    steps: int
+    guidance: float
+    true_cfg: float = 1.0
+
+
+class Pipelines:
+    """Text to image, editing, and (where its transformer exists) edges to image, of one folder in bf16."""
+
+    def __init__(self, folder: Path) -> None:
+        load: dict[str, Any] = {"torch_dtype": torch.bfloat16}
+        self.parts: dict[str, Any] = {
+            "vae": AutoencoderKL.from_pretrained(SHIPPED, subfolder="vae", **load),
+            "scheduler": FlowMatchEulerDiscreteScheduler.from_pretrained(SHIPPED, subfolder="scheduler"),
+            "text_encoder": CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", **load),
+            "tokenizer": CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer"),
+            "text_encoder_2": T5EncoderModel.from_pretrained(folder, subfolder="text_encoder_2", **load),
+            "tokenizer_2": PreTrainedTokenizerFast.from_pretrained(folder, subfolder="tokenizer_2"),
+        }
+        self.transformer: Any = FluxTransformer2DModel.from_pretrained(folder, subfolder="transformer", **load)
+        self.has_edges = (folder / "transformer_canny").exists()
+        if self.has_edges:
+            self.edge_transformer = FluxTransformer2DModel.from_pretrained(
+                folder, subfolder="transformer_canny", **load
+            )
+
+    def default_settings(self, steps: int) -> Settings:
+        """One forward a step where guidance has been distilled, else two."""
+        distilled = bool(self.transformer.time_text_embed.guidance_embedder.linear_2.weight.any())
+        return Settings(steps, DEFAULT_GUIDANCE, 1.0 if distilled else DEFAULT_GUIDANCE)
+
+    def paint(
+        self, prompts: list[str], bucket: Bucket, settings: Settings, negatives: list[str] | None = None
+    ) -> list[Picture]:
+        pipeline = FluxPipeline(transformer=self.transformer, **self.parts)
+        return [
+            picture
+            for batch in batches(prompts, negatives or [""] * len(prompts))
+            for picture in self.run(pipeline, settings, *batch, width=bucket.width, height=bucket.height)
+        ]
+
+    def edit(self, prompts: list[str], pictures: list[Picture], settings: Settings) -> list[Picture]:
+        pipeline = FluxKontextPipeline(transformer=self.transformer, **self.parts)
+        edited = []
+        for told, untold, given in batches(prompts, [""] * len(prompts), pictures):
+            images = torch.from_numpy(np.stack(given)).permute(0, 3, 1, 2) / 255
+            # Left to itself, the pipeline would enlarge the pictures to those sizes that Kontext was trained with.
+            size: dict[str, Any] = {"width": 128, "height": 128, "max_area": 128 * 128, "_auto_resize": False}
+            edited += self.run(pipeline, settings, told, untold, image=images.bfloat16(), **size)
+        return edited
+
+    def edge_scores(self, prompts: list[str], pictures: list[Picture], settings: Settings) -> list[float]:
+        """F1 of the edges of what was painted against those that were given."""
+        pipeline = FluxControlPipeline(transformer=self.edge_transformer, **self.parts)
+        scores = []
+        for told, given in batches(prompts, pictures):
+            edges = [edge_picture(picture) for picture in given]
+            images = [Image.fromarray(picture) for picture in edges]
+            painted = self.run(pipeline, settings, told, None, control_image=images, width=128, height=128)
+            scores += [edge_f1(edge_picture(one), edge) for one, edge in zip(painted, edges, strict=True)]
+        return scores
+
+    def run(
+        self, pipeline: Any, settings: Settings, told: list[str], untold: list[str] | None, **options: Any
+    ) -> list[Picture]:
+        pipeline.set_progress_bar_config(disable=True)
+        if untold is not None and settings.true_cfg > 1:
+            options |= {"negative_prompt": untold, "true_cfg_scale": settings.true_cfg}
+        images = pipeline(
+            prompt=told,
+            num_inference_steps=settings.steps,
+            guidance_scale=settings.guidance,
+            max_sequence_length=T5_TOKENS,
+            generator=[torch.Generator().manual_seed(number) for number in range(len(told))],
+            **options,
+        ).images
+        return [np.asarray(image) for image in images]
+
+
+def batches(*columns: list[Any]) -> list[tuple[list[Any], ...]]:
+    starts = range(0, len(columns[0]), BATCH)
+    return [tuple(column[start : start + BATCH] for column in columns) for start in starts]
