@@ -24,9 +24,9 @@ test bench: export OMP_NUM_THREADS := 1
 serve: $(VENV)/installed
 	$(BIN)/calotype serve $(SERVE)
 
-# The Next.js app, on http://localhost:3000, over the server that CALOTYPE_BASE_URL names or `make serve` started.
+# The Next.js app, on http://127.0.0.1:3000, over the server that CALOTYPE_BASE_URL names or `make serve` started.
 example: $(EXAMPLE)/.next/BUILD_ID
-	cd $(EXAMPLE) && npm run --silent start
+	cd $(EXAMPLE) && npm run --silent start -- --hostname 127.0.0.1
 
 # All that the tests need. Each waits for a registry most of the time: `make --jobs 4 environments`.
 environments: $(VENV)/installed-dev $(NODE_CLIENTS:=/node_modules/installed) $(CLIENTS)/litellm/installed \

@@ -89,7 +89,7 @@ def test_an_ai_sdk_loses_nothing(server: ServerProcess, busy_server: ServerProce
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tarball")
-    run("npm", "pack", "--silent", "--pack-destination", str(folder), cwd=PACKAGE)
+    run("npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder), cwd=PACKAGE)
     [packed] = folder.glob("*.tgz")
     return packed
 
