@@ -3,7 +3,8 @@
 import random
 import string
 
-from .nouns import NOUNS, plural
+from .nouns import NOUNS
+from .plurals import plural
 from .scenes import Scene, Thing
 from .vocabulary import COUNT_WORDS, FILLER_WORDS, LAYOUTS, RESERVED, SIZE_WORDS
 

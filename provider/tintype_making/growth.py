@@ -15,7 +15,8 @@ from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerFast, 
 
 from .architecture import HEAD_WIDTH, HEADS, clip_encoder, t5_encoder
 from .folders import SHIPPED, UNFINISHED, load_part, save_part
-from .nouns import NOUNS, plural
+from .nouns import NOUNS
+from .plurals import plural
 from .positions import COLUMN_CHANNEL, ROW_CHANNEL
 from .prompt_tokenizers import caption_words, clip_tokenizer, t5_tokenizer
 

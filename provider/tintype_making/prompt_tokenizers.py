@@ -13,7 +13,8 @@ from transformers import CLIPTokenizer, PreTrainedTokenizerFast
 
 from .captions import plain_caption, random_caption
 from .edits import INSTRUCTIONS, random_edit, random_instruction
-from .nouns import NOUNS, plural
+from .nouns import NOUNS
+from .plurals import plural
 from .random_scenes import any_scene
 from .vocabulary import COLOURS, FILLER_WORDS
 

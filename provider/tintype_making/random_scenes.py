@@ -4,7 +4,8 @@ import hashlib
 import random
 from typing import TypeVar
 
-from .nouns import NOUNS, UNCOUNTED
+from .nouns import NOUNS
+from .plurals import UNCOUNTED
 from .scenes import Scene, Thing
 from .vocabulary import COLOURED_NOUNS, COLOURS, GRADIENTS, LAYOUTS, PLACES, SHAPES, SIZES
 

@@ -9,7 +9,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from .drawings import fetch_packages
-from .nouns import NOUNS, plural
+from .nouns import NOUNS
+from .plurals import plural
 from .vocabulary import RESERVED
 
 

@@ -99,7 +99,7 @@ class Repeats(Generic[T]):
                 run = self._running(asked)
             return await self._follow(run or self._begin(asked, work), asked)
         except CalotypeError as error:
-            if error.is_retryable:
+            if error.is_retryable and _name_of(asked).kind == "body":
                 self._refused.note(asked)
             raise
 
@@ -126,8 +126,9 @@ class Repeats(Generic[T]):
         # Each retry takes an attempt of its own: three that were asked at once stay three.
         retry_count = asked.retry_count or 0
         earlier = [run for run in self._unnamed.get(name, []) if run.retry_count < retry_count]
-        # An attempt that was told to come back has ended: what runs is somebody else's.
-        if not earlier or self._refused.take(asked):
+        # An attempt that was told to come back has ended: what runs is somebody else's. Taken whatever runs, or a later
+        # request, whose own attempt is lost, would take it.
+        if self._refused.take(asked) or not earlier:
             return None
         run = min(earlier, key=lambda run: run.readers)
         run.retry_count = retry_count

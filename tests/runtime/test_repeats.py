@@ -313,6 +313,33 @@ async def test_a_retry_whose_attempt_was_refused_does_not_take_the_picture_of_an
     assert [await first, await retry, await joining] == ["picture 1", "picture 2", "picture 1"]
 
 
+async def test_a_refusal_is_for_its_own_retry_and_no_later_one() -> None:
+    painter, again = Painter(), repeats()
+    busy = Painter(error=ModelBusyError("busy", retry_after_seconds=1))
+    busy.may_end.set()
+    with pytest.raises(ModelBusyError):
+        await again.answer(asked(retry_count=0), busy.paint)
+    # Nothing runs that its retry could join; it is answered, and the same is asked anew.
+    retry = await begun(again.answer(asked(retry_count=1), painter.paint))
+    painter.may_end.set()
+    assert await retry == "picture 1"
+    painter.may_end.clear()
+    await left(await begun(again.answer(asked(retry_count=0, back_seconds=coming_back), painter.paint)))
+    joining = await begun(again.answer(asked(retry_count=1), painter.paint))
+    painter.may_end.set()
+    assert await joining == "picture 2"
+    assert painter.begun == 2
+
+
+async def test_refusals_of_what_is_found_by_its_name_take_no_room() -> None:
+    again, busy = repeats(), Painter(error=ModelBusyError("busy", retry_after_seconds=1))
+    busy.may_end.set()
+    for same in ({"has_seed": True}, {"key": "k"}):
+        with pytest.raises(ModelBusyError):
+            await again.answer(asked(retry_count=0, **same), busy.paint)
+    assert not again._refused._told
+
+
 async def test_refusals_are_remembered_within_bounds() -> None:
     clock = Clock()
     painter, again = Painter(), repeats(clock)

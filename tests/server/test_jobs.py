@@ -6,6 +6,7 @@ import base64
 import http.client
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -500,3 +501,41 @@ def test_a_directory_that_another_server_uses_is_refused_in_one_line(tmp_path: P
     assert second.stderr.startswith("calotype: jobs.directory")
     assert "another server uses it" in second.stderr
     assert len(second.stderr.splitlines()) == 1
+
+
+def test_a_job_with_a_key_is_one_whenever_its_first_caller_leaves(server: ServerProcess) -> None:
+    """Some of them while it is being stored, which nobody can see from here: so many leave, each a little later."""
+    noise = Image.frombytes("RGB", (1000, 1000), os.urandom(3_000_000))
+    file = io.BytesIO()
+    noise.save(file, "PNG")
+    wish = {"num_inference_steps": 1, "strength": 1, "image": base64.b64encode(file.getvalue()).decode()}
+    began = time.monotonic()
+    assert server.post(GENERATIONS, {"prompt": "a fox", **wish}, prefer="respond-async")[0] == 202
+    seconds = time.monotonic() - began
+    count = 30
+    first = engine_is_idle(server)
+    for number in range(count):
+        body = {"prompt": f"fox {number}", **wish}
+        connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+        headers = {"prefer": "respond-async", "idempotency-key": f"leaving-{number}"}
+        typed = {"content-type": "application/json", **headers}
+        connection.request("POST", GENERATIONS, json.dumps(body), typed)
+        time.sleep(seconds * number / count)
+        connection.close()
+        assert server.post(GENERATIONS, body, **headers)[0] == 202
+    assert engine_is_idle(server) - first == count
+
+
+def engine_is_idle(server: ServerProcess) -> int:
+    """Waits until all jobs are done; how many pictures have been painted."""
+    painted = -1
+
+    def is_idle() -> bool:
+        nonlocal painted
+        before, painted = painted, server.get("/v1/engine")[1]["painted"]
+        time.sleep(0.5)
+        state = server.get("/v1/engine")[1]
+        return bool(before == painted == state["painted"] and state["running"] == state["waiting"] == 0)
+
+    until(is_idle, "an idle engine")
+    return painted

@@ -23,13 +23,20 @@ from server_process import ServerProcess, until
 SLOW_SECONDS = 2.5
 
 
+@contextmanager
+def serving(folder: Path, settings: str) -> Iterator[ServerProcess]:
+    """A server of the acme models with these settings, in TOML."""
+    path = folder / "calotype.toml"
+    path.write_text(settings)
+    with ServerProcess("--config", str(path), environment=acme_pictures.install(folder)) as process:
+        yield process
+
+
 @pytest.fixture(scope="module")
 def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Its whole answers begin with spaces after a second."""
-    settings = tmp_path_factory.mktemp("settings") / "calotype.toml"
-    settings.write_text("answer_begin_seconds_max = 1\n[queue]\nrunning_max = 4\nwaiting_max = 4\n")
-    environment = acme_pictures.install(tmp_path_factory.mktemp("acme"))
-    with ServerProcess("--config", str(settings), environment=environment) as process:
+    settings = "answer_begin_seconds_max = 1\n[queue]\nrunning_max = 4\nwaiting_max = 4\n"
+    with serving(tmp_path_factory.mktemp("acme"), settings) as process:
         yield process
 
 
@@ -204,10 +211,7 @@ def test_what_is_in_vain_is_painted_once_for_ai_sdks_that_ask_again_all_the_same
 
 def test_a_client_that_was_refused_is_painted_a_picture_of_its_own(tmp_path: Path) -> None:
     """Three equal requests at once, room for two: the third is told to come back, and does."""
-    settings = tmp_path / "calotype.toml"
-    settings.write_text("[queue]\nrunning_max = 2\nwaiting_max = 0\n")
-    environment = acme_pictures.install(tmp_path)
-    with ServerProcess("--config", str(settings), environment=environment) as crowded:
+    with serving(tmp_path, "[queue]\nrunning_max = 2\nwaiting_max = 0\n") as crowded:
 
         def generate(_: int) -> int:
             with client(crowded, timeout=60, max_retries=5) as patient:
@@ -221,10 +225,7 @@ def test_a_client_that_was_refused_is_painted_a_picture_of_its_own(tmp_path: Pat
 
 
 def test_callers_with_different_keys_share_nothing(tmp_path: Path) -> None:
-    settings = tmp_path / "calotype.toml"
-    settings.write_text('[keys]\nada = "secret-of-ada"\nbob = "secret-of-bob"\n')
-    environment = acme_pictures.install(tmp_path)
-    with ServerProcess("--config", str(settings), environment=environment) as server:
+    with serving(tmp_path, '[keys]\nada = "secret-of-ada"\nbob = "secret-of-bob"\n') as server:
         answers = [
             server.post(
                 "/v1/images/generations",
@@ -283,10 +284,7 @@ def test_a_stream_tells_of_its_progress_to_those_who_ask(server: ServerProcess) 
 
 
 def test_callers_behind_a_configured_proxy_are_told_apart(tmp_path: Path) -> None:
-    settings = tmp_path / "calotype.toml"
-    settings.write_text('proxies = ["127.0.0.1"]\n')
-    environment = acme_pictures.install(tmp_path)
-    with ServerProcess("--config", str(settings), environment=environment) as behind:
+    with serving(tmp_path, 'proxies = ["127.0.0.1"]\n') as behind:
         counts = [
             painted(ask(behind, idempotency_key="k", x_forwarded_for=address)[1])
             for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1")
@@ -298,10 +296,7 @@ def test_callers_behind_a_configured_proxy_are_told_apart(tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One place, and room to wait."""
-    settings = tmp_path_factory.mktemp("settings") / "calotype.toml"
-    settings.write_text("[queue]\nrunning_max = 1\nwaiting_max = 4\n")
-    environment = acme_pictures.install(tmp_path_factory.mktemp("acme"))
-    with ServerProcess("--config", str(settings), environment=environment) as process:
+    with serving(tmp_path_factory.mktemp("narrow"), "[queue]\nrunning_max = 1\nwaiting_max = 4\n") as process:
         yield process
 
 
