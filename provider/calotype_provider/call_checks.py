@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from calotype_provider.errors import InvalidCallError
-from calotype_provider.types import PROMPT_CHARACTERS_MAX, SEED_MAX, CallWarning, ImageModelCall
+from calotype_provider.types import PROMPT_CHARACTERS_MAX, SEED_MAX, CallWarning, CostWarning, ImageModelCall
 
 IMAGES_PER_CALL_MAX = 10
 PARTIAL_IMAGES_MAX = 3
@@ -53,7 +53,7 @@ def _check_integer(parameter: str, value: int | None, low: int, high: int | None
 
 
 def refuse_when_strict(call: ImageModelCall, warnings: Sequence[CallWarning]) -> None:
-    """Raises InvalidCallError for the first warning of a call that takes none."""
-    if call.strict and warnings:
-        told = warnings[0]
+    """Raises InvalidCallError for the first warning of a call that takes none but those of what it costs."""
+    told = next((warning for warning in warnings if not isinstance(warning, CostWarning)), None)
+    if call.strict and told is not None:
         raise InvalidCallError(f"strict: {told.feature}: {told.details or told.type}", parameter=told.feature)

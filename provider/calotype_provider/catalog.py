@@ -8,6 +8,11 @@ from typing import Literal
 import msgspec
 
 TINTYPE_ID = "calotype/tintype"
+TINTYPE_KONTEXT_ID = "calotype/tintype-kontext"
+TINTYPE_CANNY_ID = "calotype/tintype-canny"
+
+EMBEDDED = {TINTYPE_ID: "tintype", TINTYPE_KONTEXT_ID: "tintype_kontext", TINTYPE_CANNY_ID: "tintype_canny"}
+"""The models that come with the code, each in a folder of this package: id -> its name."""
 
 
 class KnownModel(msgspec.Struct, frozen=True):
@@ -15,17 +20,24 @@ class KnownModel(msgspec.Struct, frozen=True):
 
     model_id: str
     weights: Literal["fetched", "hosted"]
+    edits: bool = False
+    """By instruction: only what does so too can paint in its place."""
 
     @property
     def hint(self) -> str:
         """What makes this model, or a stand-in, answer here."""
         if self.weights == "hosted":
-            return "Its maker serves it over an API only; with --demo calotype/tintype paints in its place"
+            painter = self.painted_by(TINTYPE_ID)
+            return f"Its maker serves it over an API only; with --demo {painter} paints in its place"
         folder = f"models/{self.model_id.split('/')[-1]}"
         return (
             f"Fetch it with `hf download {self.model_id} --local-dir {folder}` and start with "
             f"`calotype serve --model {self.model_id}={folder}`"
         )
+
+    def painted_by(self, default_model: str) -> str:
+        """Who stands in for it in a demo."""
+        return TINTYPE_KONTEXT_ID if self.edits else default_model
 
 
 KNOWN_MODELS = (
@@ -33,7 +45,9 @@ KNOWN_MODELS = (
     KnownModel("black-forest-labs/FLUX.1-dev", "fetched"),
     KnownModel("black-forest-labs/FLUX.1-pro", "hosted"),
     KnownModel("black-forest-labs/FLUX.1.1-pro", "hosted"),
-    KnownModel("black-forest-labs/FLUX.1-kontext-pro", "hosted"),
+    KnownModel("black-forest-labs/FLUX.1-Kontext-dev", "fetched", edits=True),
+    KnownModel("black-forest-labs/FLUX.1-kontext-pro", "hosted", edits=True),
+    KnownModel("black-forest-labs/FLUX.1-kontext-max", "hosted", edits=True),
     KnownModel("black-forest-labs/FLUX.2-pro", "hosted"),
     KnownModel("stabilityai/stable-diffusion-3.5-large", "fetched"),
     KnownModel("ideogram-ai/ideogram-v2", "hosted"),

@@ -110,6 +110,7 @@ def _neighbours(value: float) -> set[int]:
 
 def cropped_pixels(image: Size, painted: Size) -> int:
     """Columns or rows of `image` that are cut off where its middle is given the shape of `painted`."""
-    width = min(image.width, round(image.height * painted.width / painted.height))
-    height = min(image.height, round(image.width * painted.height / painted.width))
+    # Of a single column or row something is left.
+    width = min(image.width, max(1, round(image.height * painted.width / painted.height)))
+    height = min(image.height, max(1, round(image.width * painted.height / painted.width)))
     return max(image.width - width, image.height - height)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -14,6 +14,7 @@ from calotype_provider.geometry import agree, aspect_ratio_of, cropped_pixels, n
 from calotype_provider.types import (
     AspectRatio,
     CallWarning,
+    CostWarning,
     ImageFile,
     ImageModelCall,
     OutputFormat,
@@ -56,6 +57,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     """What kind of guidance that is."""
     negative_prompt: bool = False
     """Whether it has one."""
+    negative_prompt_scale: Annotated[float, msgspec.Meta(gt=1)] | None = None
+    """How far it is led away from one, where its own guidance is an embedding: each step takes two forwards then."""
     seed: bool = True
     """Whether it paints from the caller's seed."""
     qualities: dict[Quality, QualityLevel] = {}
@@ -64,6 +67,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     """With `images_max`: the model starts from an image and may leave it so far. Without: it edits by instruction."""
     images_max: int = 0
     """Pictures that it takes."""
+    references_fit: bool = False
+    """Whether what it edits is brought to the size of the picture first."""
     mask: bool = False
     """Whether it takes one."""
     control_image: bool = False
@@ -109,6 +114,12 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     def edits_by_instruction(self) -> bool:
         """Its images are what the prompt speaks of; they are no start that it leaves by some strength."""
         return self.images_max > 0 and self.strength is None
+
+    def images_cut(self, call: ImageModelCall) -> int:
+        """How many of the call's images, from the first on, are cut to the shape of the picture."""
+        if self.references_fit:
+            return len(call.images)
+        return 1 if call.mask or not self.edits_by_instruction else 0
 
     def _refuse_images(self, call: ImageModelCall) -> None:
         if len(call.images) > self.images_max:
@@ -180,8 +191,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 
     def _note_cropping(self, call: ImageModelCall, size: Size, warnings: list[CallWarning]) -> None:
         """What starts from an image or is led by one is painted over the middle of it."""
-        led_by = (*(() if self.edits_by_instruction and not call.mask else call.images[:1]), call.control_image)
-        for image in led_by:
+        for image in (*call.images[: self.images_cut(call)], call.control_image):
             if isinstance(image, ImageFile) and image.size and cropped_pixels(image.size, size) > 1:
                 parameter = "control_image" if image is call.control_image else "images"
                 details = f"{image.size} was cropped to the shape of the picture, {size}"
@@ -246,6 +256,9 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     def _fit_negative_prompt(self, call: ImageModelCall, warnings: list[CallWarning]) -> str | None:
         if call.negative_prompt and not self.negative_prompt:
             warnings.append(self._unsupported("negative_prompt"))
+        elif call.negative_prompt and self.negative_prompt_scale is not None:
+            details = "each step takes two forwards with it: the picture takes about twice as long"
+            warnings.append(CostWarning("other", "negative_prompt", details))
         return call.negative_prompt if self.negative_prompt else None
 
     def _fit_compression(self, call: ImageModelCall, warnings: list[CallWarning]) -> int | None:

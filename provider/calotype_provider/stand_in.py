@@ -15,10 +15,13 @@ from calotype_provider.types import CallWarning, ImageEvent, ImageFinished, Imag
 
 
 class StandInProvider:
-    """The last provider of a registry. `painter` paints for every known model; None: each answers with its hint."""
+    """The last provider of a registry. `painter` paints for every known model; None: each answers with its hint.
+    `editor`, where there is one, paints for those that edit by instruction.
+    """
 
-    def __init__(self, painter: ImageModel | None) -> None:
+    def __init__(self, painter: ImageModel | None, *, editor: ImageModel | None = None) -> None:
         self._painter = painter
+        self._editor = editor
 
     def image_model(self, model_id: str) -> ImageModel:
         known = known_model(model_id)
@@ -26,7 +29,7 @@ class StandInProvider:
             raise NoSuchModelError(model_id)
         if self._painter is None:
             raise NoSuchModelError(model_id, hint=known.hint)
-        return StandInModel(known.model_id, self._painter)
+        return StandInModel(known.model_id, self._editor if known.edits and self._editor else self._painter)
 
     def model_ids(self) -> Sequence[str]:
         return [known.model_id for known in KNOWN_MODELS] if self._painter else []

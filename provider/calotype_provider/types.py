@@ -127,6 +127,10 @@ class CallWarning(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was asked and what was done."""
 
 
+class CostWarning(CallWarning, frozen=True, omit_defaults=True):
+    """All of it was done as asked, at a price. It refuses no strict call; on a wire it is a warning like any other."""
+
+
 class GeneratedImage(msgspec.Struct, frozen=True):
     """One painted picture: the encoded file, its true size, and the seed that paints it again."""
 

@@ -16,13 +16,15 @@ from transformers import (
     T5EncoderModel,
 )
 
+from .codes import CODE_WIDTH, planted_codes
 from .folders import SHIPPED, UNFINISHED, save_part
 from .prompt_tokenizers import CLIP_TOKENS, T5_TOKENS, caption_words, clip_tokenizer, t5_tokenizer
 
 LATENT_CHANNELS = 16
-#: Width of the T5 states, of the CLIP state, and of the transformer.
-T5_WIDTH, CLIP_WIDTH, HEADS, HEAD_WIDTH = 128, 64, 3, 64
-DOUBLE_BLOCKS, SINGLE_BLOCKS = 2, 7
+#: Width of the T5 states, of the CLIP state, and of the transformer. The T5's last channels hold codes (codes.py).
+T5_WIDTH, CLIP_WIDTH, HEADS, HEAD_WIDTH = 128 + CODE_WIDTH, 64, 3, 64
+#: Single blocks before routing.py adds its own.
+DOUBLE_BLOCKS, SINGLE_BLOCKS = 2, 6
 
 
 def autoencoder() -> Any:
@@ -115,7 +117,9 @@ def main() -> None:
     save_part(clip_words, UNFINISHED, "tokenizer")
     save_part(t5_words, UNFINISHED, "tokenizer_2")
     save_part(clip_encoder(clip_words), UNFINISHED, "text_encoder")
-    save_part(t5_encoder(t5_words), UNFINISHED, "text_encoder_2")
+    encoder = t5_encoder(t5_words)
+    encoder.shared.weight.data[:, -CODE_WIDTH:] = planted_codes(t5_words.get_vocab(), "\u2581{}")
+    save_part(encoder, UNFINISHED, "text_encoder_2")
     save_part(transformer(), UNFINISHED, "transformer")
 
 

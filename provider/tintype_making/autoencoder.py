@@ -20,6 +20,7 @@ from .architecture import autoencoder
 from .drawings import Drawings, load_drawings
 from .ema import Average
 from .folders import SHIPPED, load_part, save_part
+from .quick_layers import quick_numbers
 from .random_scenes import any_scene
 from .scenes import paint
 from .vocabulary import COLOURS
@@ -76,7 +77,7 @@ def train(model: Any, pool: Tensor, arguments: argparse.Namespace) -> Average:
 
 def losses_of(model: Any, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Mean absolute error (fine and coarse), error of the edges, Kullback-Leibler per latent."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with quick_numbers(torch.device("cpu")):
         mean, log_variance = model.encoder(pictures).float().chunk(2, dim=1)
         log_variance = log_variance.clamp(-20, 10)
         latents = mean + torch.randn_like(mean) * (log_variance / 2).exp()

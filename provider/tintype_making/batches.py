@@ -16,14 +16,15 @@ from .random_scenes import chosen
 from .scenes import Scene
 
 #: Scenes in a batch; and edits, which have twice as many tokens.
-BATCH, BATCH_OF_EDITS = 64, 36
-SHARE_OF_EDITS = 0.22
+BATCH, BATCH_OF_EDITS = 40, 24
+SHARE_OF_EDITS = 0.3
 #: How many tokens a batch's captions have: most fit in fewer than are served, and cost less there.
 TOKENS = {32: 0.45, 40: 0.35, T5_TOKENS: 0.2}
 #: Share of prompts that are emptied, so that guidance has something to lead away from.
 SHARE_DROPPED = 0.1
-#: Times are drawn as the sigmoid of a normal: mostly noisy ones, for there it is decided what is painted.
-TIME_MEAN, TIME_DEVIATION = 1.1, 1.25
+#: Times are drawn as the sigmoid of a normal: mostly noisy ones, for there it is decided what is painted. And so many
+#: are the very first of a picture, all noise.
+TIME_MEAN, TIME_DEVIATION, SHARE_FIRST = 2.0, 1.5, 0.08
 
 
 class Batch(NamedTuple):
@@ -60,5 +61,6 @@ def fitting_caption(painter: Painter, scene: Scene, tokens: int, rng: random.Ran
 def noised(pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The pictures between themselves and noise, how far [batch], and the velocity that leads from one to the other."""
     times = torch.sigmoid(TIME_MEAN + TIME_DEVIATION * torch.randn(len(pictures), device=pictures.device))
+    times[torch.rand_like(times) < SHARE_FIRST] = 1
     noise = torch.randn_like(pictures)
     return pictures + times[:, None, None] * (noise - pictures), times, noise - pictures

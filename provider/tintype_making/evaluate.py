@@ -29,7 +29,7 @@ from .judging import (
     share,
 )
 from .nearest import nearest_distance
-from .pipelines import Pipelines, Settings
+from .pipelines import EDIT_GUIDANCE, NEGATIVE_SCALE, Pipelines, Settings
 from .random_scenes import random_scene
 from .sampling import contact_sheet
 from .scenes import Scene, box_of, paint
@@ -52,7 +52,10 @@ def main() -> None:
     settings = Settings(arguments.steps, arguments.guidance, arguments.true_cfg)
     if arguments.guidance is None and arguments.true_cfg is None:
         settings = pipelines.default_settings(arguments.steps)
-    evaluation = Evaluation(pipelines, settings, part=arguments.share, truth=arguments.truth)
+    edit_guidance = EDIT_GUIDANCE if arguments.guidance is None else arguments.guidance
+    evaluation = Evaluation(
+        pipelines, settings, edit_guidance=edit_guidance, part=arguments.share, truth=arguments.truth
+    )
     report: dict[str, Any] = {"settings": settings._asdict(), "folder": arguments.folder.name}
     for name in ["scenes"] if arguments.truth else arguments.only or PARTS:
         started = time.monotonic()
@@ -65,15 +68,18 @@ def main() -> None:
         contact_sheet(evaluation.shown, across=8).save(arguments.sheet, optimize=True)
 
 
-#: In the order of the report. An ability whose weights do not exist says so.
+#: In the order of the report.
 PARTS = ("scenes", "guidance_and_steps", "negative_prompts", "edits", "edges", "seconds_per_picture")
 
 
 class Evaluation:
     """Everything that is measured of one model with one choice of settings."""
 
-    def __init__(self, pipelines: Pipelines, settings: Settings, *, part: float, truth: bool) -> None:
+    def __init__(
+        self, pipelines: Pipelines, settings: Settings, *, edit_guidance: float, part: float, truth: bool
+    ) -> None:
         self.pipelines, self.settings, self.part, self.truth = pipelines, settings, part, truth
+        self.edit_guidance = edit_guidance
         self.drawings = load_drawings()
         self.classifier = load_classifier()
         self.shown: list[Picture] = []
@@ -168,7 +174,7 @@ class Evaluation:
         before = self.pipelines.paint(prompts, SQUARE, self.settings)
         colours = [main_colour(picture, background) for picture, (_, background) in zip(before, asked, strict=True)]
         negatives = [f"a {colour} {shape}" for colour, (shape, _) in zip(colours, asked, strict=True)]
-        settings = self.settings._replace(true_cfg=max(self.settings.true_cfg, 3.0))
+        settings = self.settings._replace(true_cfg=max(self.settings.true_cfg, NEGATIVE_SCALE))
         after = self.pipelines.paint(prompts, SQUARE, settings, negatives)
         kept = [
             main_colour(picture, background) == colour
@@ -182,7 +188,7 @@ class Evaluation:
         before = [paint(edit.before, 128, 128, self.drawings) for edit in edits]
         wanted = [paint(edit.after, 128, 128, self.drawings) for edit in edits]
         prompts = [plain_instruction(edit) for edit in edits]
-        after = self.pipelines.edit(prompts, before, self.settings)
+        after = self.pipelines.edit(prompts, before, self.settings._replace(guidance=self.edit_guidance))
         for edit, prompt, *pictures in zip(edits, prompts, before, after, wanted, strict=True):
             rows.append({"kind": edit.kind, "prompt": prompt, **self.judge_edit(edit, *pictures)})
         self.shown += [picture for three in zip(before, after, strict=True) for picture in three][:32]
@@ -206,8 +212,6 @@ class Evaluation:
         return {"done": done, "rest": round(rest, 2), "unchanged": rest < REST_LIMIT}
 
     def edges(self) -> Row:
-        if not self.pipelines.has_edges:
-            return {"skipped": "there is no transformer_canny yet"}
         scenes = some_scenes(random.Random(2028), "one", self.count(100))
         true = [paint(scene, 128, 128, self.drawings) for scene in scenes]
         scores = self.pipelines.edge_scores([plain_caption(scene) for scene in scenes], true, self.settings)

@@ -1,6 +1,7 @@
 """The diffusers folders of tintype: the one that ships, and the one still in training. Knows nothing of training.
 
-Each holds its parts in bf16. The folder in training has no autoencoder: that is the shipped one's.
+Each holds its parts in bf16. The folder in training has no autoencoder: that is the shipped one's. It is made anew from
+what ships (growth.py), and is not kept in the repository.
 """
 
 import copy
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 SHIPPED = Path(__file__).parent.parent / "calotype_provider" / "tintype"
+SHIPPED_CANNY = SHIPPED.parent / "tintype_canny"
 UNFINISHED = Path(__file__).parent / "unfinished"
 
 #: The parts that are trained on captions, by their folders' names.

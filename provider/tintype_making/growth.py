@@ -13,7 +13,8 @@ from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerFast, T5EncoderModel
 
-from .architecture import HEAD_WIDTH, HEADS, clip_encoder, t5_encoder
+from .architecture import HEAD_WIDTH, HEADS, T5_WIDTH, clip_encoder, t5_encoder
+from .codes import planted_codes
 from .folders import SHIPPED, UNFINISHED, load_part, save_part
 from .nouns import NOUNS
 from .plurals import plural
@@ -38,20 +39,48 @@ def main() -> None:
     grow_clip(arguments.source, clip_tokenizer(words))
     old = load_part(FluxTransformer2DModel, arguments.source, "transformer")
     new = old if len(old.single_transformer_blocks) >= GROWN_BLOCKS else grown_transformer(old)
-    print("outputs differ by", largest_difference(old, new), "parameters", sum(w.numel() for w in new.parameters()))
+    if new.config.joint_attention_dim < T5_WIDTH:
+        new = with_wider_text(new)
+    if new.config.joint_attention_dim == old.config.joint_attention_dim:
+        print("outputs differ by", largest_difference(old, new))
+    print("parameters", sum(w.numel() for w in new.parameters()))
     save_part(new, UNFINISHED, "transformer")
 
 
 def grow_t5(source: Path, words: PreTrainedTokenizerFast) -> None:
     old_words = PreTrainedTokenizerFast.from_pretrained(source, subfolder="tokenizer_2")
     old, new = load_part(T5EncoderModel, source, "text_encoder_2"), t5_encoder(words)
-    table = "shared.weight"
+    width = old.config.d_model
     rows = grown_rows(old.shared.weight.data, old_words.get_vocab(), words.get_vocab(), "\u2581{}")
-    load_all_but(new, old, {table, "encoder.embed_tokens.weight"})
+    if width == T5_WIDTH:
+        load_all_but(new, old, {"shared.weight", "encoder.embed_tokens.weight"})
+    else:
+        widen(new, old)
+        rows = torch.cat([rows, planted_codes(words.get_vocab(), "\u2581{}")], dim=1)
     new.shared.weight.data = rows
     new.encoder.embed_tokens.weight = new.shared.weight
     save_part(words, UNFINISHED, "tokenizer_2")
     save_part(new, UNFINISHED, "text_encoder_2")
+
+
+@torch.no_grad()
+def widen(new: Any, old: Any) -> None:
+    """The T5's layers among channels that they do not use yet; its norms allow for those, which begin as nothing."""
+    share = (old.config.d_model / new.config.d_model) ** 0.5
+    kept = old.state_dict()
+    for name, weight in new.named_parameters():
+        if "shared" in name:
+            continue
+        before = kept[name]
+        if weight.ndim == 1:
+            weight.fill_(float(before.mean() * share))
+            weight[: len(before)] = before * share
+        else:
+            # Units that are new keep their random way in, and have no way out.
+            if not name.endswith(("wi_0.weight", "wi_1.weight")):
+                weight.zero_()
+            weight[: len(before)] = 0
+            weight[: len(before), : before.shape[1]] = before
 
 
 def grow_clip(source: Path, words: CLIPTokenizer) -> None:
@@ -118,6 +147,17 @@ def with_new_blocks(old: Any, before: tuple[int, ...]) -> Any:
             nn.init.zeros_(copied.proj_out.weight)
             nn.init.zeros_(copied.proj_out.bias)
         next(blocks).load_state_dict(block.state_dict())
+    return new
+
+
+@torch.no_grad()
+def with_wider_text(old: Any) -> Any:
+    """The transformer as it is, with random weights for the T5's channels of codes, half as large as for the rest."""
+    new: Any = FluxTransformer2DModel.from_config({**old.config, "joint_attention_dim": T5_WIDTH})
+    weights, name = old.state_dict(), "context_embedder.weight"
+    heard = weights[name]
+    more = torch.randn(len(heard), T5_WIDTH - heard.shape[1]) * heard.std() / 2
+    new.load_state_dict({**weights, name: torch.cat([heard, more], dim=1)})
     return new
 
 

@@ -18,6 +18,7 @@ from .drawings import CACHE
 from .folders import UNFINISHED
 from .painter import Painter
 from .pool import Pool
+from .quick_layers import quick_numbers
 from .runs import Losses, Run, add_arguments, started
 from .sheets import paint_sheet
 
@@ -37,7 +38,9 @@ def main() -> None:
     add_arguments(parser, minutes=22, rate=LEARNING_RATE)
     arguments = parser.parse_args()
     with started(arguments) as painter:
-        painter.reader.requires_grad_(False)
+        # The form that is given edges reads by the same text encoders.
+        for part in (painter.reader, painter.t5, painter.clip):
+            part.requires_grad_(False)
         if not arguments.resume:
             shutil.copytree(UNFINISHED, TEACHER, dirs_exist_ok=True)
         teacher = Painter(TEACHER).to(painter.device).requires_grad_(False).eval()
@@ -47,20 +50,23 @@ def main() -> None:
 
 
 def guidance_losses(teacher: Painter, pool: Pool, painter: Painter, rng: random.Random) -> Losses:
-    """Mean square difference from the teacher's guided velocity, at a scale drawn for each picture."""
+    """Mean square difference from the teacher's guided velocity, at a scale drawn for each picture, as shares of it."""
     batch = draw_batch(painter, pool, rng, dropped=SHARE_DROPPED)
     count, device = len(batch.prompts), painter.device
     scales = torch.empty(count, device=device).uniform_(SCALE_MIN, SCALE_MAX)
-    with torch.autocast(device.type, torch.bfloat16):
+    with quick_numbers(device):
         mixed, times, _ = noised(batch.pictures)
         given: dict[str, Any] = {"bucket": batch.bucket, "reference": batch.reference}
         with torch.no_grad():
-            told = teacher(mixed, times, teacher.read(batch.prompts, batch.tokens), **given).float()
-            untold = teacher(mixed, times, teacher.read([""] * count, batch.tokens), **given).float()
-        velocity = painter(mixed, times, painter.read(batch.prompts, batch.tokens), guidance=scales, **given)
+            states = painter.read(batch.prompts, batch.tokens)
+            told = teacher(mixed, times, states, **given).float()
+            untold = teacher(mixed, times, painter.read([""] * count, batch.tokens), **given).float()
+        velocity = painter(mixed, times, states, guidance=scales, **given)
     wanted: Tensor = untold + scales[:, None, None] * (told - untold)
     name = "edits" if batch.scenes is None else "scenes"
-    return {name: functional.mse_loss(velocity.float(), wanted)}
+    # Differences grow with the scale; divided by it, great scales are not all that is learnt.
+    loud = scales[:, None, None]
+    return {name: functional.mse_loss(velocity.float() / loud, wanted / loud)}
 
 
 if __name__ == "__main__":

@@ -19,12 +19,16 @@ from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerFast, 
 
 from .buckets import Bucket
 from .edges import edge_f1, edge_picture
-from .folders import SHIPPED
+from .folders import SHIPPED, SHIPPED_CANNY
 from .prompt_tokenizers import T5_TOKENS
+from .quick_layers import quick_dtype
 
 BATCH = 16
-#: The scale that is served where a call does not say.
-DEFAULT_GUIDANCE = 3.0
+#: The scales that are served where a call does not say, as the cards have them: of text to image, of edits, and of what
+#: leads away from a negative prompt.
+DEFAULT_GUIDANCE, EDIT_GUIDANCE, NEGATIVE_SCALE = 3.0, 2.0, 2.0
+#: The folder of the transformer that is given edges.
+CANNY_PART = "transformer_canny"
 
 Picture = NDArray[np.uint8]
 
@@ -38,10 +42,11 @@ class Settings(NamedTuple):
 
 
 class Pipelines:
-    """Text to image, editing, and (where its transformer exists) edges to image, of one folder in bf16."""
+    """Text to image, editing, and edges to image, of one folder, as it is served."""
 
     def __init__(self, folder: Path) -> None:
-        load: dict[str, Any] = {"torch_dtype": torch.bfloat16}
+        self.dtype = quick_dtype(torch.device("cpu"))
+        load: dict[str, Any] = {"torch_dtype": self.dtype}
         self.parts: dict[str, Any] = {
             "vae": AutoencoderKL.from_pretrained(SHIPPED, subfolder="vae", **load),
             "scheduler": FlowMatchEulerDiscreteScheduler.from_pretrained(SHIPPED, subfolder="scheduler"),
@@ -51,11 +56,9 @@ class Pipelines:
             "tokenizer_2": PreTrainedTokenizerFast.from_pretrained(folder, subfolder="tokenizer_2"),
         }
         self.transformer: Any = FluxTransformer2DModel.from_pretrained(folder, subfolder="transformer", **load)
-        self.has_edges = (folder / "transformer_canny").exists()
-        if self.has_edges:
-            self.edge_transformer = FluxTransformer2DModel.from_pretrained(
-                folder, subfolder="transformer_canny", **load
-            )
+        # Trained anew, or the one that ships, where the text encoders that it shares are as they were.
+        edges, part = (folder, CANNY_PART) if (folder / CANNY_PART).exists() else (SHIPPED_CANNY, "transformer")
+        self.edge_transformer = FluxTransformer2DModel.from_pretrained(edges, subfolder=part, **load)
 
     def default_settings(self, steps: int) -> Settings:
         """One forward a step where guidance has been distilled, else two."""
@@ -79,7 +82,7 @@ class Pipelines:
             images = torch.from_numpy(np.stack(given)).permute(0, 3, 1, 2) / 255
             # Left to itself, the pipeline would enlarge the pictures to those sizes that Kontext was trained with.
             size: dict[str, Any] = {"width": 128, "height": 128, "max_area": 128 * 128, "_auto_resize": False}
-            edited += self.run(pipeline, settings, told, untold, image=images.bfloat16(), **size)
+            edited += self.run(pipeline, settings, told, untold, image=images.to(self.dtype), **size)
         return edited
 
     def edge_scores(self, prompts: list[str], pictures: list[Picture], settings: Settings) -> list[float]:

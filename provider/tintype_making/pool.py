@@ -20,6 +20,7 @@ from .buckets import OTHERS, SQUARE, Bucket
 from .drawings import CACHE, Drawings, load_drawings
 from .edits import Edit, random_edit
 from .folders import SHIPPED, load_part
+from .quick_layers import quick_numbers
 from .random_scenes import random_scene
 from .scenes import Scene, paint
 
@@ -102,7 +103,7 @@ def encode(pictures: list[NDArray[np.uint8]], vae: Any) -> Tensor:
     packed = []
     for start in range(0, len(pictures), 16):
         batch = torch.from_numpy(np.stack(pictures[start : start + 16])).permute(0, 3, 1, 2)
-        with torch.autocast(vae.device.type, torch.bfloat16):
+        with quick_numbers(vae.device):
             means = vae.encode(batch.to(vae.device).float() / 127.5 - 1).latent_dist.mode().float().cpu()
         packed.append(pack((means - vae.config.shift_factor) * vae.config.scaling_factor).bfloat16())
     return torch.cat(packed).clone()

@@ -9,8 +9,22 @@ import torch
 from diffusers.models.transformers import transformer_flux
 from torch import Tensor
 from torch.nn import functional
+from torch.optim import _muon
+
+from calotype_provider.local.loader import TORCH_DTYPES
+from calotype_provider.local.precision import quickest_dtype
 
 plain_sdpa = functional.scaled_dot_product_attention
+
+
+def quick_dtype(device: torch.device) -> torch.dtype:
+    """What the server, too, would load a pipeline in on that device."""
+    return TORCH_DTYPES[quickest_dtype(device.type)]
+
+
+def quick_numbers(device: torch.device) -> torch.autocast:
+    """Within it layers compute in bf16, if the device has instructions for that."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=quick_dtype(device) == torch.bfloat16)
 
 
 @contextmanager
@@ -21,6 +35,7 @@ def quick_layers(device: torch.device) -> Iterator[None]:
             stack.enter_context(mock.patch.object(functional, "scaled_dot_product_attention", attention))
             stack.enter_context(mock.patch.object(functional, "rms_norm", rms_norm))
             stack.enter_context(mock.patch.object(transformer_flux, "apply_rotary_emb", rotate))
+            stack.enter_context(mock.patch.object(_muon, "_zeropower_via_newtonschulz", orthogonal))
         yield
 
 
@@ -66,3 +81,15 @@ class RootMeanSquareNorm(torch.autograd.Function):
         inner = gradient * weight.to(gradient.dtype)
         for_states = (inner - normed * (inner * normed).mean(-1, keepdim=True)) * scale
         return for_states, (gradient * normed).flatten(0, -2).sum(0, dtype=torch.float32), None
+
+
+def orthogonal(gradient: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+    """Muon's own, in the numbers that the device multiplies quickly."""
+    a, b, c = coefficients
+    tall = gradient.shape[0] > gradient.shape[1]
+    matrix = (gradient.T if tall else gradient).to(quick_dtype(gradient.device))
+    matrix = matrix / matrix.norm().clamp(min=eps)
+    for _ in range(steps):
+        gram = matrix @ matrix.T
+        matrix = torch.addmm(matrix, torch.addmm(gram, gram, gram, beta=b, alpha=c), matrix, beta=a)
+    return matrix.T if tall else matrix

@@ -21,6 +21,7 @@ from .ema import Average
 from .folders import UNFINISHED
 from .painter import Painter
 from .quick_layers import quick_layers
+from .workers import agreed, average_gradients, rank, together
 
 CURVE, SHEETS = CACHE / "curve.csv", CACHE / "sheets"
 SECONDS_BETWEEN_CHECKPOINTS = 300
@@ -28,7 +29,7 @@ STEPS_BETWEEN_LINES = 100
 #: The T5's words are rows of length ten or so, each met in one batch of three, and its sense of order must come to some
 #: units: at the others' rate neither would move.
 SLOW_WEIGHTS = ("shared.weight", "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight")
-SLOW_FACTOR = 5.0
+SLOW_FACTOR = 2.0
 
 #: What one batch teaches: named losses, of which the sum is followed.
 Losses = dict[str, Tensor]
@@ -36,11 +37,14 @@ Losses = dict[str, Tensor]
 
 @contextmanager
 def started(arguments: argparse.Namespace, kind: type[Painter] = Painter) -> Iterator[Painter]:
-    """The painter in training on the device there is, with threads and seed as asked."""
+    """The painter in training on the device there is, with threads and seed as asked.
+
+    Under torchrun every process has one of its own, and all of them stay equal.
+    """
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with quick_layers(device):
+    with together(), quick_layers(device):
         yield kind(UNFINISHED).to(device)
 
 
@@ -64,7 +68,8 @@ class Run:
     ) -> None:
         self.stage, self.painter, self.pool, self.arguments = stage, painter, pool, arguments
         self.losses_of, self.paint = losses_of, paint
-        self.rng = random.Random(arguments.seed)
+        self.rng = random.Random(f"{arguments.seed} {rank()}" if rank() else arguments.seed)
+        torch.manual_seed(arguments.seed + rank())
         self.average = Average(painter, decay=arguments.decay)
         self.learning = [weight for weight in painter.parameters() if weight.requires_grad]
         self.optimizers = make_optimizers(painter, arguments.rate)
@@ -79,17 +84,19 @@ class Run:
         print("pictures", self.pool.refresh(), "parameters", sum(w.numel() for w in self.painter.parameters()))
         started, saved = time.monotonic() - self.seconds, time.monotonic()
         losses: list[dict[str, float]] = []
-        with Progress(*Progress.get_default_columns()[:-1], TimeElapsedColumn(), TimeRemainingColumn()) as progress:
+        columns = (*Progress.get_default_columns()[:-1], TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, disable=rank() > 0) as progress:
             bar = progress.add_task(self.stage, total=60 * self.arguments.minutes)
-            while (share := self.share()) < 1:
+            while (share := agreed(self.share())) < 1:
                 losses.append(self.learn(rate_at(self.step, share, self.arguments.rate)))
                 self.step, self.seconds = self.step + 1, time.monotonic() - started
                 progress.update(bar, completed=self.seconds)
                 if self.step % STEPS_BETWEEN_LINES == 0:
                     self.pool.refresh()
-                    progress.console.print(note(self.stage, self.step, self.seconds, losses))
+                    if rank() == 0:
+                        progress.console.print(note(self.stage, self.step, self.seconds, losses))
                     losses = []
-                if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                if rank() == 0 and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     self.save()
                     saved = time.monotonic()
         self.save()
@@ -111,6 +118,7 @@ class Run:
         losses = self.losses_of(self.painter, self.rng)
         self.painter.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
+        average_gradients(self.learning)
         nn.utils.clip_grad_norm_(self.learning, 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -119,7 +127,7 @@ class Run:
 
     def save(self) -> None:
         """The averaged weights to the folder in training, all that a resumed run needs to the cache, and a sheet."""
-        if self.arguments.trial:
+        if self.arguments.trial or rank():
             return
         self.average.model.save(UNFINISHED)
         state = {
@@ -142,7 +150,7 @@ class Run:
             optimizer.load_state_dict(kept)
         self.step, self.seconds, rng = state["progress"]
         self.rng.setstate(rng)
-        torch.manual_seed(self.arguments.seed + self.step)
+        torch.manual_seed(self.arguments.seed + self.step + rank())
 
 
 def make_optimizers(painter: Painter, rate: float) -> list[torch.optim.Optimizer]:

@@ -13,6 +13,7 @@ from .buckets import Bucket
 from .folders import SHIPPED
 from .painter import Painter
 from .pool import unpack
+from .quick_layers import quick_numbers
 
 
 @torch.inference_mode()
@@ -34,7 +35,7 @@ def sample(
     schedule: Any = FlowMatchEulerDiscreteScheduler.from_pretrained(SHIPPED, subfolder="scheduler")
     schedule.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps))
     scale = None if guidance is None else torch.full((count,), guidance, device=device)
-    with torch.autocast(device.type, torch.bfloat16):
+    with quick_numbers(device):
         told, untold = painter.read(prompts), painter.read([""] * count)
         for sigma, following in zip(schedule.sigmas[:-1].tolist(), schedule.sigmas[1:].tolist(), strict=True):
             times = torch.full((count,), sigma, device=device)
@@ -50,7 +51,7 @@ def sample(
 def decode(vae: Any, latents: Tensor, bucket: Bucket) -> list[NDArray[np.uint8]]:
     """Pictures of packed tokens, each uint8 [height, width, 3]."""
     spread = unpack(latents.float(), bucket) / vae.config.scaling_factor + vae.config.shift_factor
-    with torch.autocast(vae.device.type, torch.bfloat16):
+    with quick_numbers(vae.device):
         pictures = torch.cat([vae.decode(part).sample for part in spread.to(vae.device).split(16)])
     bytes_ = ((pictures.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return list(bytes_)

@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from .nouns import NOUNS
+from .plurals import plural
 from .scenes import Scene, Thing
 from .vocabulary import PLACES
 
@@ -41,8 +42,9 @@ def spans_of(thing: Thing, ids: list[int], words: PreTrainedTokenizerFast) -> li
 
 @cache
 def names_of(thing: Thing, words: PreTrainedTokenizerFast) -> tuple[tuple[int, ...], ...]:
-    """The tokens of every name, the longest first; a shape's colour is part of its name."""
+    """The tokens of every name and its plural, the longest first; a shape's colour is part of its name."""
     names = (f"{thing.colour} {thing.name}", thing.name) if thing.is_shape else NOUNS[thing.name].words
+    names = (*names, *map(plural, names))
     tokens = (tuple(words(name, add_special_tokens=False).input_ids) for name in names)
     return tuple(sorted(tokens, key=len, reverse=True))
 

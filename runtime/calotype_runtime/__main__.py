@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on (default 8000; 0: any free one)")
     serve.add_argument(
-        "--demo", action="store_true", default=None, help="let calotype/tintype paint for models that are not here"
+        "--demo", action="store_true", default=None, help="let the models in the box paint for those that are not here"
     )
     models = commands.add_parser("models", help="list the models that would be served")
     for command in (serve, models):
@@ -130,7 +130,7 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
         help="load a folder under this id (repeatable); the last one is for lines that name no model",
     )  # fmt: skip
     command.add_argument(
-        "--demo", action="store_true", default=None, help="let calotype/tintype paint for models that are not here"
+        "--demo", action="store_true", default=None, help="let the models in the box paint for those that are not here"
     )
     command.add_argument("--server", metavar="URL", help="ask a running server instead of loading the models here")
 

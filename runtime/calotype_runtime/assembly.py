@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from calotype_provider.catalog import TINTYPE_KONTEXT_ID
 from calotype_provider.errors import ConfigError, ModelLoadError, NoSuchModelError
 from calotype_provider.local.engine import Readiness
 from calotype_provider.local.local_provider import LocalProvider
@@ -22,11 +23,11 @@ class Assembly:
     """
 
     def __init__(self, settings: Settings, *, folders: Mapping[str, Path] | None = None) -> None:
-        """`folders` are the local models; those of the settings, and the embedded one, when there are none given."""
+        """`folders` are the local models; those of the settings, and the embedded ones, when there are none given."""
         self.engine = SubprocessEngine(settings.engine)
         # When the runtime is closed, its requests have had their time: nothing is waited for again.
         local = LocalProvider(
-            model_folders(settings) if folders is None else folders,
+            _default_first(model_folders(settings) if folders is None else folders, settings.default_model),
             self.engine,
             stop_seconds_max=0,
             png_parameters=settings.png_parameters,
@@ -39,7 +40,10 @@ class Assembly:
             raise ConfigError(f"default_model: {error}") from error
         self.default_model_id = default.card.model_id
         self._default_is_local = self.default_model_id in local.model_ids()
-        self.registry.add("calotype-stand-in", lambda: StandInProvider(default if settings.demo else None))
+        editor = local.image_model(TINTYPE_KONTEXT_ID) if TINTYPE_KONTEXT_ID in local.model_ids() else None
+        self.registry.add(
+            "calotype-stand-in", lambda: StandInProvider(default if settings.demo else None, editor=editor)
+        )
         self.runtime = ImageRuntime(
             settings=settings, registry=self.registry, readiness=self.readiness, engine_stats=self.engine.stats
         )
@@ -54,3 +58,8 @@ class Assembly:
         """Wait until the default model can paint. Raises ModelLoadError or EngineError when it never will."""
         if self._default_is_local:
             await self.engine.ready(self.default_model_id)
+
+
+def _default_first(folders: Mapping[str, Path], default_model: str) -> dict[str, Path]:
+    """Models are loaded in their order, and `/ready` waits for this one."""
+    return dict(sorted(folders.items(), key=lambda model: model[0].casefold() != default_model.casefold()))

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from calotype_provider.catalog import KNOWN_MODELS
+from calotype_provider.catalog import known_model
 from calotype_provider.errors import APICallError, CalotypeError, ConfigError
 from calotype_provider.types import CallWarning
 from calotype_runtime.assembly import Assembly
@@ -152,11 +152,11 @@ def with_seed(line: BatchLine, seed: int | None) -> BatchLine:
 
 
 def _assembly(settings: Settings, model_ids: Collection[str]) -> Assembly:
-    """Only what paints is loaded: the models that are named, and the default one where it stands in for some."""
+    """Only what paints is loaded: the models that are named, and those that stand in for some of them."""
     folders = {name.casefold(): (name, folder) for name, folder in model_folders(settings).items()}
     wanted = {model_id.casefold() for model_id in model_ids}
-    if settings.demo and wanted & {known.model_id.casefold() for known in KNOWN_MODELS}:
-        wanted.add(settings.default_model.casefold())
+    known = [known_model(model_id) for model_id in model_ids] if settings.demo else []
+    wanted |= {model.painted_by(settings.default_model).casefold() for model in known if model}
     chosen = dict(folders[model_id] for model_id in sorted(wanted) if model_id in folders)
     # What only a server keeps is not opened: one may be running.
     settings = msgspec.structs.replace(settings, files=FileSettings(), jobs=JobSettings())

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from calotype_provider.catalog import TINTYPE_ID
+from calotype_provider.catalog import EMBEDDED, TINTYPE_ID
 from calotype_provider.errors import ConfigError
 from calotype_provider.local.engine import EngineSettings, PositiveSeconds
 from calotype_runtime.access import is_loopback
@@ -136,11 +136,12 @@ def load_settings(
 
 
 def model_folders(settings: Settings) -> dict[str, Path]:
-    """Model id -> folder, the embedded model first unless the settings name another folder for it."""
+    """Model id -> folder, the embedded models first; the settings may name another folder for one of them."""
     import calotype_provider
 
-    embedded = Path(calotype_provider.__file__).parent / "tintype"
-    return {TINTYPE_ID: embedded, **{name: Path(model.folder).expanduser() for name, model in settings.models.items()}}
+    package = Path(calotype_provider.__file__).parent
+    embedded = {model_id: package / folder for model_id, folder in EMBEDDED.items()}
+    return embedded | {name: Path(model.folder).expanduser() for name, model in settings.models.items()}
 
 
 def bracketed(host: str) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from calotype_adapters.pictures import UNREAD_MEDIA_TYPE
 from calotype_provider.call_checks import check
+from calotype_provider.catalog import known_model
 from calotype_provider.errors import CalotypeError, InvalidCallError, NoImageGeneratedError
 from calotype_provider.geometry import parse_aspect_ratio, parse_size
 from calotype_provider.image_model import ImageModel, StreamingImageModel
@@ -86,9 +87,11 @@ class _Painted(msgspec.Struct):
 
 async def _paint_here(settings: Settings, call: ImageModelCall, model_id: str | None) -> _Painted:
     wanted = settings.default_model if model_id is None else model_id
-    # Only what paints is loaded: the model itself, or the default one, which may stand in for it.
+    # Only what paints is loaded: the model itself, or the one that may stand in for it.
     folders = {name.casefold(): {name: folder} for name, folder in model_folders(settings).items()}
-    chosen = folders.get(wanted.casefold()) or folders.get(settings.default_model.casefold(), {})
+    known = known_model(wanted) if settings.demo else None
+    stand_in = known.painted_by(settings.default_model) if known else settings.default_model
+    chosen = folders.get(wanted.casefold()) or folders.get(stand_in.casefold(), {})
     default = next(iter(chosen), settings.default_model)
     assembly = Assembly(msgspec.structs.replace(settings, default_model=default), folders=chosen)
     model = assembly.runtime.image_model(wanted)

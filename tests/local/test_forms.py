@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -52,7 +53,9 @@ def request(**fields: Any) -> Paint:
 def loaded(build: Callable[[], Any]) -> LoadedPipeline:
     pipeline = build()
     pipeline.set_progress_bar_config(disable=True)
-    return LoadedPipeline(pipeline=pipeline, revision="", dtype="float32", device="cpu", resident_bytes=0)
+    return LoadedPipeline(
+        folder=Path(), pipeline=pipeline, revision="", dtype="float32", device="cpu", resident_bytes=0
+    )
 
 
 START: dict[str, Any] = {"images": (picture(),), "strength": 1.0}
@@ -84,6 +87,24 @@ PAINTED = [
     (tiny_models.qwen_image, START, "QwenImageImg2ImgPipeline"),
     (tiny_models.qwen_image, OVER_A_MASK, "QwenImageInpaintPipeline"),
 ]
+
+
+@pytest.mark.parametrize("fields", [{"images": (picture(),)}, OVER_A_MASK])
+def test_a_reference_that_fits_is_seen_as_it_is(fields: dict[str, Any]) -> None:
+    model = loaded(tiny_models.flux_kontext)
+    seen = []
+
+    def look(_: object, __: object, arguments: dict[str, Any]) -> None:
+        seen.append(arguments["hidden_states"].shape[1])
+
+    model.pipeline.components["transformer"].register_forward_pre_hook(look, with_kwargs=True)  # type: ignore[attr-defined]
+    paint = request(**fields, references_fit=True)
+    pipeline = model.pipeline_for(paint)
+    with torch.no_grad():
+        images = pipeline(**pipeline_arguments(pipeline, paint)).images
+    assert to_pixels(images).shape == (HEIGHT, WIDTH, 3)
+    # As many tokens again as the picture has.
+    assert set(seen) == {2 * (WIDTH // 16) * (HEIGHT // 16)}
 
 
 @pytest.mark.parametrize(("build", "fields", "class_name"), PAINTED, ids=[case[2] for case in PAINTED])

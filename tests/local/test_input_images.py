@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,6 +65,13 @@ def test_references_keep_their_shape_and_are_made_smaller_where_they_are_too_lar
     assert first.width * first.height <= REFERENCE_PIXELS_MAX
     assert abs(first.width / first.height - 3) < 0.01
     assert (second.width, second.height) == (30, 10)
+
+
+def test_references_are_cut_to_the_pictures_size_where_the_card_says_so() -> None:
+    call = ImageModelCall(prompt="a", size=Size(64, 64), images=(file_of(stripes(400, 200)),) * 2)
+    for image in input_images(call, msgspec.structs.replace(EDITS, references_fit=True)).images:
+        assert (image.width, image.height) == (64, 64)
+        assert (pixels(image)[:, 4:-4] == (0, 255, 0)).all()
 
 
 def test_with_a_mask_the_first_reference_is_what_is_painted_over() -> None:

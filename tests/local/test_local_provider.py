@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,12 +13,16 @@ from engine_requests import CHROMA, FLUX, FLUX_SCHNELL, TINTYPE, TINTYPE_FOLDER,
 from PIL import Image
 
 from calotype_provider.card_ranges import IntegerRange
+from calotype_provider.catalog import EMBEDDED, TINTYPE_CANNY_ID, TINTYPE_KONTEXT_ID
 from calotype_provider.errors import EngineError, ModelBusyError, ModelLoadError, NoSuchModelError
 from calotype_provider.image_model import ClosesResources, ListsModels, StreamingImageModel
 from calotype_provider.local.engine import EngineEvent, EngineSettings
+from calotype_provider.local.forms import FORMS
 from calotype_provider.local.local_provider import LocalImageModel, LocalProvider, to_paint
-from calotype_provider.local.messages import Paint
+from calotype_provider.local.messages import LoadModel, Paint
 from calotype_provider.local.model_folder import read_card
+from calotype_provider.local.paces import calls_per_step
+from calotype_provider.local.precision import quickest_dtype
 from calotype_provider.local.subprocess_engine import SubprocessEngine
 from calotype_provider.model_card import ModelCard
 from calotype_provider.types import (
@@ -65,7 +70,7 @@ async def test_the_result_says_what_it_depends_on(provider: LocalProvider) -> No
     assert result.model_id == TINTYPE
     made_with = metadata["made_with"]
     assert made_with["model_revision"] == loaded.revision
-    assert (made_with["dtype"], made_with["device"], made_with["exact"]) == ("bfloat16", "cpu", False)
+    assert (made_with["dtype"], made_with["device"], made_with["exact"]) == (quickest_dtype("cpu"), "cpu", False)
     assert made_with["torch"].startswith("2.")
     assert [(image["seed"], image["size"], image["steps"]) for image in metadata["images"]] == [
         (3, "128x128", 2),
@@ -218,20 +223,74 @@ async def test_it_is_what_the_protocols_ask_for(provider: LocalProvider) -> None
 
 
 async def test_guidance_goes_where_the_card_says(folders: dict[str, Path]) -> None:
-    tintype, flux, schnell = (
-        read_card(folders[model_id], model_id="a/b") for model_id in (TINTYPE, FLUX, FLUX_SCHNELL)
-    )
-    assert tintype.guidance_scale
-    true_cfg = to_paint(tintype.fit(CALL).call, tintype, 0)
-    assert (true_cfg.true_cfg_scale, true_cfg.guidance_scale) == (tintype.guidance_scale.default, None)
-    assert true_cfg.negative_prompt == ""
+    flux, schnell = (read_card(folders[model_id], model_id="a/b") for model_id in (FLUX, FLUX_SCHNELL))
+    undistilled = msgspec.structs.replace(flux, guidance_means="true_cfg", negative_prompt=True)
+    true_cfg = to_paint(undistilled.fit(CALL).call, undistilled, 0)
+    assert (true_cfg.true_cfg_scale, true_cfg.guidance_scale, true_cfg.negative_prompt) == (3.5, None, "")
     embedded = to_paint(flux.fit(CALL).call, flux, 0)
     assert (embedded.true_cfg_scale, embedded.guidance_scale, embedded.negative_prompt) == (None, 3.5, None)
     distilled = to_paint(schnell.fit(CALL).call, schnell, 0)
     assert (distilled.true_cfg_scale, distilled.guidance_scale, distilled.max_sequence_length) == (None, None, 256)
 
 
+async def test_an_embedded_guidance_is_led_away_from_a_negative_prompt_at_the_cards_scale(
+    folders: dict[str, Path],
+) -> None:
+    card = msgspec.structs.replace(
+        read_card(folders[FLUX], model_id="a/b"), negative_prompt=True, negative_prompt_scale=2.0
+    )
+    away, plain, empty = (
+        to_paint(card.fit(msgspec.structs.replace(CALL, negative_prompt=text)).call, card, 0)
+        for text in ("ugly", None, "")
+    )
+    assert (away.guidance_scale, away.true_cfg_scale, away.negative_prompt) == (3.5, 2.0, "ugly")
+    for paint in (plain, empty):
+        assert (paint.guidance_scale, paint.true_cfg_scale, paint.negative_prompt) == (3.5, None, None)
+    assert [calls_per_step(paint) for paint in (away, plain)] == [2, 1]
+
+
 CALL = ImageModelCall(prompt="a red fox", seed=7)
+
+
+@pytest.mark.parametrize("model_id", [TINTYPE_KONTEXT_ID, TINTYPE_CANNY_ID])
+async def test_a_model_that_needs_pictures_is_loaded_and_its_cost_known(model_id: str) -> None:
+    engine = SubprocessEngine(EngineSettings(threads=1))
+    provider = LocalProvider({model_id: TINTYPE_FOLDER.parent / EMBEDDED[model_id]}, engine, stop_seconds_max=0)
+    engine.start()
+    await engine.ready(model_id)
+    [stats] = engine.stats().models
+    # Nobody has loaded what it borrows.
+    assert stats.resident_bytes > 15_000_000
+    await provider.aclose()
+
+
+@pytest.mark.parametrize("class_name", FORMS)
+async def test_every_class_is_warmed_up_with_what_it_requires(tmp_path: Path, class_name: str) -> None:
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": class_name}))
+    engine = RecordingEngine()
+    card = LocalProvider({"a/b": tmp_path}, engine).image_model("a/b").card
+    [load] = engine.loads
+    assert load.warm_up
+    given = {
+        "images": load.warm_up.images,
+        "mask": load.warm_up.mask,
+        "control_image": load.warm_up.control_image,
+    }
+    assert {name for name, picture in given.items() if picture} == set(card.requires)
+    for picture in (*load.warm_up.images, load.warm_up.control_image):
+        assert picture is None or len(picture.data) == 3 * load.warm_up.width * load.warm_up.height
+
+
+class RecordingEngine(SubprocessEngine):
+    """Has no worker, and keeps what it is asked to load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[LoadModel] = []
+
+    def load(self, model: LoadModel) -> None:
+        self.loads.append(model)
+        super().load(model)
 
 
 async def test_what_a_picture_costs_is_known_once_its_model_is_loaded(folders: dict[str, Path]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from engine_requests import FLUX, FLUX_SCHNELL, TINTYPE, TINTYPE_FOLDER
+from safetensors.torch import load_file, save_file
 
 from calotype_provider.errors import ModelLoadError
 from calotype_provider.local.card_table import CARDS
@@ -129,6 +130,14 @@ def test_a_header_longer_than_any_is_not_read(copied: Path) -> None:
     file.write_bytes(b"\xff" * 16)
     with pytest.raises(ModelLoadError, match="no safetensors header"):
         check_weights(copied, model_id="a/b")
+
+
+def test_weights_that_were_trained_on_are_another_revision(copied: Path) -> None:
+    revision = revision_of(copied)
+    file = copied / "transformer" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    save_file({name: weight * 1.01 for name, weight in weights.items()}, file, metadata={"format": "pt"})
+    assert revision_of(copied) != revision
 
 
 def test_a_revision_is_of_the_index_and_the_headers(folders: dict[str, Path], copied: Path) -> None:

@@ -68,6 +68,7 @@ def test_parameters_are_written_as_the_readers_know_them() -> None:
         ({"guidance_scale": 3.5, "true_cfg_scale": None}, {"CFG scale": "3.5"}),
         ({"guidance_scale": 0.0, "true_cfg_scale": None}, {"CFG scale": "0"}),
         ({"true_cfg_scale": 1.25}, {"CFG scale": "1.25"}),
+        ({"guidance_scale": 3.5, "true_cfg_scale": 2.0}, {"CFG scale": "3.5"}),
         ({"strength": 0.6}, {"Denoising strength": "0.6"}),
         ({"negative_prompt": ""}, {"negative prompt": ""}),
         ({"model_id": 'acme/big: one, "two"'}, {"Model": 'acme/big: one, "two"', "Version": "Calotype"}),

@@ -266,3 +266,37 @@ def test_cropping_leaves_the_shape_that_is_painted(width: int, height: int, pain
     if cut == 0:
         # Within the rounding of one pixel.
         assert abs(left.width * right.height - left.height * right.width) <= max(right.width, right.height)
+
+
+AWAY = msgspec.structs.replace(BUCKETS, guidance_means="embedding", negative_prompt_scale=2.0)
+
+
+def test_what_a_negative_prompt_costs_is_told_and_refuses_no_strict_call() -> None:
+    for asked in (call(negative_prompt="ugly"), call(negative_prompt="ugly", strict=True)):
+        fitted = AWAY.fit(asked)
+        assert fitted.call.negative_prompt == "ugly"
+        [warning] = fitted.warnings
+        assert (warning.type, warning.feature) == ("other", "negative_prompt")
+        assert "two forwards" in (warning.details or "")
+        # On a wire it is like any other.
+        assert msgspec.json.decode(msgspec.json.encode(warning)).keys() == {"type", "feature", "details"}
+    assert AWAY.fit(call(negative_prompt="")).warnings == ()
+    assert BUCKETS.fit(call(negative_prompt="ugly")).warnings == ()
+    with pytest.raises(InvalidCallError) as caught:
+        AWAY.fit(call(negative_prompt="ugly", strict=True, strength=0.5))
+    assert caught.value.parameter == "strength"
+
+
+def test_a_scale_that_leads_nowhere_is_no_cards() -> None:
+    fields = {"model_id": "a/b", "default_size": {"width": 64, "height": 64}, "negative_prompt_scale": 1.0}
+    with pytest.raises(msgspec.ValidationError, match="negative_prompt_scale"):
+        msgspec.convert(fields, ModelCard)
+
+
+def test_what_is_edited_is_cropped_where_the_card_says_so() -> None:
+    card = msgspec.structs.replace(BUCKETS, images_max=2, references_fit=True)
+    fitted = card.fit(call(images=(picture(200, 100), picture(128, 128))))
+    assert fitted.call.size == Size(176, 96)
+    assert [warning.feature for warning in fitted.warnings] == ["images", "images"]
+    assert "200x100 was cropped" in (fitted.warnings[0].details or "")
+    assert msgspec.structs.replace(card, references_fit=False).fit(call(images=(picture(200, 100),))).warnings == ()

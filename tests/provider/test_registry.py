@@ -106,6 +106,24 @@ async def test_in_a_demo_another_model_paints_and_every_answer_says_so(model_id:
     assert "calotype/tintype" in (warning.details or "")
 
 
+@pytest.mark.parametrize(
+    ("model_id", "painter"),
+    [
+        ("black-forest-labs/FLUX.1-kontext-pro", "test/editor"),
+        ("black-forest-labs/flux.1-kontext-dev", "test/editor"),
+        ("black-forest-labs/FLUX.1-dev", "test/painter"),
+    ],
+)
+async def test_what_edits_by_instruction_is_stood_in_for_by_what_does_so_too(model_id: str, painter: str) -> None:
+    provider = StandInProvider(OneColour("test/painter"), editor=OneColour("test/editor"))
+    result = await provider.image_model(model_id).do_generate(ImageModelCall(prompt="a fox", seed=3))
+    assert result.model_id == painter
+    alone = StandInProvider(OneColour("test/painter")).image_model(model_id)
+    assert (await alone.do_generate(ImageModelCall(prompt="a fox", seed=3))).model_id == "test/painter"
+    with pytest.raises(NoSuchModelError):
+        StandInProvider(None, editor=OneColour("test/editor")).image_model(model_id)
+
+
 def test_installed_distributions_plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
         "from types import SimpleNamespace as Some\n"

@@ -29,7 +29,8 @@ def test_a_file_is_read_and_what_was_given_lies_over_it(tmp_path: Path) -> None:
     folders = model_folders(settings)
     assert folders["a/one"] == tmp_path / "weights/one"
     assert folders["b/two"] == Path("/w/two")
-    assert next(iter(folders)) == "calotype/tintype"
+    assert list(folders)[:3] == ["calotype/tintype", "calotype/tintype-kontext", "calotype/tintype-canny"]
+    assert all((folders[model_id] / "model_index.json").is_file() for model_id in list(folders)[:3])
 
 
 @pytest.mark.parametrize(

@@ -325,10 +325,12 @@ def test_two_runs_do_not_paint_into_one_folder(tmp_path: Path) -> None:
 
 
 def test_what_no_line_names_is_what_the_command_names(tmp_path: Path, acme: dict[str, str]) -> None:
-    write(tmp_path, {"prompt": "a"}, wish("b", model="gpt-image-1"), wish("c", model="calotype/tintype"))
+    models = ("gpt-image-1", "calotype/tintype", "black-forest-labs/FLUX.1-kontext-pro")
+    write(tmp_path, {"prompt": "a"}, *(wish(model, model=model) for model in models))
     status, said = run(tmp_path, "--model", "acme/brush", "--demo", environment=acme)
     assert status == 0, said
-    assert [row["model"] for row in manifest(tmp_path)] == ["acme/brush", "calotype/tintype", "calotype/tintype"]
+    painters = ["acme/brush", "calotype/tintype", "calotype/tintype", "calotype/tintype-kontext"]
+    assert [row["model"] for row in manifest(tmp_path)] == painters
 
 
 def _rows_so_far(folder: Path) -> list[dict[str, Any]]:

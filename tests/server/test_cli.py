@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from server_process import ServerProcess
 
+from calotype_provider.catalog import EMBEDDED
+
 
 def calotype(*arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -91,4 +93,4 @@ def test_a_servers_refusal_is_told_in_its_words(server: ServerProcess, tmp_path:
 def test_models_lists_what_would_be_served(tmp_path: Path) -> None:
     ended = calotype("models", cwd=tmp_path, environment={"COLUMNS": "200"})
     assert ended.returncode == 0
-    assert "calotype/tintype" in ended.stdout
+    assert all(model_id in ended.stdout for model_id in EMBEDDED)

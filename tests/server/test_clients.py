@@ -70,7 +70,8 @@ def test_openai_extensions_arrive_by_extra_body(
     assert result.data
     assert result.size == "176x96"
     assert (result.data[0].model_extra or {})["seed"] == 7
-    assert [warning["feature"] for warning in (result.model_extra or {})["warnings"]] == ["aspect_ratio"]
+    warned = [warning["feature"] for warning in (result.model_extra or {})["warnings"]]
+    assert warned == ["aspect_ratio", "negative_prompt"]
 
 
 PRODUCTS = ["a red apple", "a blue car", "a green book", "a yellow banana", "a brown teddy bear"]

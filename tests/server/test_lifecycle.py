@@ -18,6 +18,7 @@ import pytest
 from server_process import ServerProcess, is_alive, until
 
 import calotype_provider
+from calotype_provider.catalog import EMBEDDED
 
 LONG = {"prompt": "a red fox", "num_inference_steps": 50, "n": 10, "seed": 1}
 
@@ -62,7 +63,7 @@ def test_without_the_demo_a_known_but_absent_model_names_the_command_that_fetche
         status, body = server.paint(model="black-forest-labs/FLUX.1-dev")
         assert status == 404
         assert "hf download black-forest-labs/FLUX.1-dev" in body["error"]["message"]
-        assert [model["id"] for model in server.get("/v1/models")[1]["data"]] == ["calotype/tintype"]
+        assert [model["id"] for model in server.get("/v1/models")[1]["data"]] == list(EMBEDDED)
 
 
 def test_a_folder_named_on_the_command_line_is_served_under_its_id() -> None:

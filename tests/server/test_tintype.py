@@ -1,4 +1,4 @@
-"""The embedded model: an ordinary FLUX.1 folder in miniature, and pictures that follow their prompts."""
+"""The embedded models: ordinary FLUX.1 folders in miniature, and pictures that follow their prompts."""
 
 import base64
 import io
@@ -12,21 +12,29 @@ from PIL import Image
 from server_process import ServerProcess
 
 import calotype_provider
+from calotype_provider.catalog import EMBEDDED
+from calotype_provider.local.model_folder import check_weights
 
-FOLDER = Path(calotype_provider.__file__).parent / "tintype"
-BYTES_MAX = 20 * 10**6
+PACKAGE = Path(calotype_provider.__file__).parent
+FOLDER = PACKAGE / "tintype"
+FOLDERS = [PACKAGE / name for name in EMBEDDED.values()]
+BYTES_MAX = 40 * 10**6
 
 
-def config(name: str) -> dict[str, object]:
-    loaded: dict[str, object] = json.loads((FOLDER / name).read_text())
+def config(name: str, folder: Path = FOLDER) -> dict[str, object]:
+    loaded: dict[str, object] = json.loads((folder / name).read_text())
     return loaded
 
 
-def test_the_folder_is_small_and_all_in_bf16() -> None:
-    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+def test_the_folders_are_small_whole_and_all_in_bf16() -> None:
+    files = [path for folder in FOLDERS for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= BYTES_MAX
+    # Wheels keep no links.
+    assert not [path for path in files if path.is_symlink()]
+    for folder in FOLDERS:
+        check_weights(folder, model_id=folder.name)
     weights = [path for path in files if path.suffix == ".safetensors"]
-    assert len(weights) == 4
+    assert len(weights) == 5
     for path in weights:
         with path.open("rb") as file:
             header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
@@ -45,6 +53,14 @@ def test_the_folder_has_the_architecture_of_flux_1() -> None:
     channels = config("vae/config.json")["block_out_channels"]
     assert isinstance(channels, list)
     assert 2 ** (len(channels) - 1) == 8
+
+
+def test_the_others_have_the_architecture_of_kontext_and_canny() -> None:
+    _, kontext, canny = FOLDERS
+    assert config("model_index.json", kontext)["_class_name"] == "FluxKontextPipeline"
+    assert config("model_index.json", canny)["_class_name"] == "FluxControlPipeline"
+    wider = {**config("transformer/config.json"), "in_channels": 128, "out_channels": 64}
+    assert config("transformer/config.json", canny) == wider
 
 
 @pytest.mark.parametrize(

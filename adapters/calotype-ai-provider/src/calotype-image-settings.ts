@@ -1,5 +1,9 @@
 /** Any id that the server lists, in any case. */
-export type CalotypeImageModelId = 'calotype/tintype' | (string & {});
+export type CalotypeImageModelId =
+  | 'calotype/tintype'
+  | 'calotype/tintype-kontext'
+  | 'calotype/tintype-canny'
+  | (string & {});
 
 /** The server's bound on one request. A model that paints fewer at once is asked several times by the server. */
 export const IMAGES_PER_CALL_MAX = 10;

@@ -99,7 +99,7 @@ class ImageRequest(msgspec.Struct, frozen=True, kw_only=True):
     progress: bool | None = None
     """Events of the queue and of every step, in a stream."""
     strict: bool | None = None
-    """Whatever would be a warning is refused."""
+    """Whatever would be a warning is refused, unless it is of what was done as asked."""
 
 
 class ImageGenerationRequest(ImageRequest, frozen=True, kw_only=True):

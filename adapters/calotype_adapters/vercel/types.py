@@ -82,7 +82,7 @@ class CalotypeOptions(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     quality: AskedQuality | None = None
     """Steps and pixels by the model's card, where they are not given."""
     strict: bool | None = None
-    """Whatever would be a warning is refused."""
+    """Whatever would be a warning is refused, unless it is of what was done as asked."""
 
 
 class GatewayWarning(msgspec.Struct, frozen=True, omit_defaults=True):

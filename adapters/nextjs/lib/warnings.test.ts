@@ -15,6 +15,7 @@ test.each<[Warning, string]>([
     'tintype painted this: x is not served here.',
   ],
   [{ type: 'other', message: 'prompt: its last 3 tokens' }, 'Part of the prompt was not read: its last 3 tokens.'],
+  [{ type: 'other', message: 'negativePrompt: twice as long' }, 'A negative prompt takes time: twice as long.'],
   [
     { type: 'other', message: 'partialImages: asked for 3, 0 came before the picture was done' },
     'It was done too soon for all previews: asked for 3, 0 came before the picture was done.',

@@ -47,6 +47,7 @@ const WORDS: Record<Warning['type'], Record<string, string>> = {
   },
   other: {
     prompt: 'Part of the prompt was not read',
+    negativePrompt: 'A negative prompt takes time',
     previews: 'It was done too soon for all previews',
     partialImages: 'It was done too soon for all previews',
     n: 'Some pictures are missing',

@@ -107,9 +107,9 @@ class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     revision: str | None = None
     """A hash of its index and its weights' headers."""
     resident_bytes: int = 0
-    """Of its weights."""
-    dtype: str
-    """Of its weights."""
+    """Of its weights, without those that it shares with a model loaded before."""
+    dtype: str | None = None
+    """Of its weights in memory, when they are there."""
     device: str | None = None
     """Where they are."""
     reason: str | None = None

@@ -26,12 +26,13 @@ class InputImages(msgspec.Struct, frozen=True, kw_only=True):
 
 def input_images(call: ImageModelCall, card: ModelCard) -> InputImages:
     """What a fitted call has, decoded. What the picture is painted over gets its size: the middle is cut out, as the
-    card's warning said. References keep their shape, and are made smaller where they are too large."""
+    card's warning said. References keep their shape, and are made smaller where they are too large, unless the card
+    says that they are cut too."""
     assert call.size is not None, "fitting a call sets its size"
-    over = not card.edits_by_instruction or call.mask is not None
+    cut = card.images_cut(call)
     return InputImages(
         images=tuple(
-            _rgb(_covering(_opened(image), call.size) if over and index == 0 else _within(_opened(image)))
+            _rgb(_covering(_opened(image), call.size) if index < cut else _within(_opened(image)))
             for index, image in enumerate(call.images)
         ),
         mask=None if call.mask is None else _mask(call.mask, call.size),

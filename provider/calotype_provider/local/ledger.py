@@ -120,7 +120,7 @@ class Ledger:
 
     def expect(self, load: LoadModel) -> None:
         self._loads[load.model_id] = load
-        self.models[load.model_id] = ModelStats(model_id=load.model_id, dtype=load.dtype)
+        self.models[load.model_id] = ModelStats(model_id=load.model_id)
         self.notify()
 
     def forget(self, model_id: str) -> bool:
@@ -153,10 +153,9 @@ class Ledger:
                 pass
             case ModelLoading(model_id=model_id, progress=progress):
                 self._update(model_id, state="loading", progress=progress)
-            case ModelLoaded(model_id=model_id, revision=revision, resident_bytes=resident, device=device):
-                self._update(
-                    model_id, state="ready", progress=1.0, revision=revision, resident_bytes=resident, device=device
-                )
+            case ModelLoaded(model_id=model_id):
+                facts = {name: getattr(event, name) for name in ("revision", "resident_bytes", "dtype", "device")}
+                self._update(model_id, state="ready", progress=1.0, **facts)
                 self._learn_warm_up(model_id)
             case ModelFailed(model_id=model_id, reason=reason):
                 self._update(model_id, state="failed", reason=reason)
@@ -186,7 +185,7 @@ class Ledger:
             request.mailbox.start_over()
         for model in self.models.values():
             if model.state != "failed":
-                self.models[model.model_id] = ModelStats(model_id=model.model_id, dtype=model.dtype)
+                self.models[model.model_id] = ModelStats(model_id=model.model_id)
         self.notify()
 
     def fail_loading(self, reason: str) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import torch
 import transformers
 from diffusers import DiffusionPipeline
 
+from calotype_provider.local.borrowed_parts import borrowed_parts
 from calotype_provider.local.forms import class_for
 from calotype_provider.local.messages import Dtype, MadeWith, Paint
-from calotype_provider.local.model_folder import check_weights, revision_of
+from calotype_provider.local.model_folder import check_weights, part_names, revision_of
 from calotype_provider.local.painting import Pipeline
+from calotype_provider.local.precision import quickest_dtype
 from calotype_provider.local.siblings import sibling_of
 
 TORCH_DTYPES: dict[Dtype, torch.dtype] = {
@@ -27,11 +30,13 @@ TORCH_DTYPES: dict[Dtype, torch.dtype] = {
 
 @dataclass(frozen=True)
 class LoadedPipeline:
+    folder: Path
     pipeline: Pipeline
     revision: str
     dtype: Dtype
     device: str
     resident_bytes: int
+    """Without the parts that it shares with another, for which they were loaded."""
     _siblings: dict[str, Pipeline] = field(default_factory=dict)
 
     def pipeline_for(self, paint: Paint) -> Pipeline:
@@ -66,43 +71,83 @@ def prepare_torch(threads: int | None) -> None:
         library.utils.logging.set_verbosity_error()
 
 
-def load_pipeline(folder: Path, *, model_id: str, dtype: Dtype, on_progress: Callable[[float], None]) -> LoadedPipeline:
-    """Raises ModelLoadError for a file that is missing or broken, and whatever the libraries raise for the rest."""
+def load_pipeline(
+    folder: Path,
+    *,
+    model_id: str,
+    dtype: Dtype | None,
+    on_progress: Callable[[float], None],
+    others: Iterable[LoadedPipeline] = (),
+) -> LoadedPipeline:
+    """`others` are loaded already: what the folder borrows from one of theirs is shared with it, in memory too.
+
+    Raises ModelLoadError for a file that is missing or broken, and whatever the libraries raise for the rest.
+    """
     check_weights(folder, model_id=model_id)
     on_progress(0.1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]  # diffusers leaves it so
-        folder, dtype=TORCH_DTYPES[dtype], local_files_only=True, use_safetensors=True
-    )
+    dtype = dtype or quickest_dtype(device)
+    borrowed = borrowed_parts(folder, model_id=model_id)
+    shared = _shared_parts(borrowed, dtype, others)
+    pipeline = _read_pipeline(folder, dtype, shared or _read_parts(borrowed, dtype, model_id=model_id))
     pipeline.set_progress_bar_config(disable=True)
     on_progress(0.7)
     pipeline.to(device)
+    own = _modules(pipeline, without=shared)
     if device == "cpu":
-        _realign(pipeline)
+        _realign(own)
     return LoadedPipeline(
+        folder=folder.resolve(),
         pipeline=pipeline,
         revision=revision_of(folder),
         dtype=dtype,
         device=device,
-        resident_bytes=sum(tensor.nbytes for tensor in _tensors(pipeline)),
+        resident_bytes=sum(tensor.nbytes for tensor in _tensors(own)),
     )
 
 
-def _realign(pipeline: Pipeline) -> None:
+def _shared_parts(borrowed: Mapping[str, Path], dtype: Dtype, others: Iterable[LoadedPipeline]) -> Mapping[str, object]:
+    """All that is borrowed, as its lender has it in memory; nothing where the lender is not loaded, or has changed."""
+    lenders = {part.parent for part in borrowed.values()}
+    for other in others:
+        if other.folder in lenders and other.dtype == dtype and other.revision == revision_of(other.folder):
+            return {name: other.pipeline.components[name] for name in borrowed}
+    return {}
+
+
+def _read_parts(borrowed: Mapping[str, Path], dtype: Dtype, *, model_id: str) -> Mapping[str, object]:
+    """All that is borrowed, from the lender's files: its pipeline without the rest."""
+    if not borrowed:
+        return {}
+    lender = next(iter(borrowed.values())).parent
+    left_out = [name for name in part_names(lender, model_id=model_id) if name not in borrowed]
+    components = _read_pipeline(lender, dtype, dict.fromkeys(left_out)).components
+    return {name: components[name] for name in borrowed}
+
+
+def _read_pipeline(folder: Path, dtype: Dtype, parts: Mapping[str, object]) -> Any:
+    """`parts` are there already, or None where the pipeline should do without."""
+    return DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]  # diffusers leaves it so
+        folder, dtype=TORCH_DTYPES[dtype], local_files_only=True, use_safetensors=True, **parts
+    )
+
+
+def _realign(modules: Iterable[torch.nn.Module]) -> None:
     """Copy every parameter once: safetensors maps them at odd offsets, where AVX-512 rounds differently."""
-    for module in _modules(pipeline):
+    for module in modules:
         for parameter in module.parameters():
             parameter.data = parameter.data.clone()
 
 
-def _tensors(pipeline: Pipeline) -> Iterator[torch.Tensor]:
-    for module in _modules(pipeline):
+def _modules(pipeline: Pipeline, *, without: Collection[str]) -> list[torch.nn.Module]:
+    parts = (part for name, part in pipeline.components.items() if name not in without)
+    return [part for part in parts if isinstance(part, torch.nn.Module)]
+
+
+def _tensors(modules: Iterable[torch.nn.Module]) -> Iterator[torch.Tensor]:
+    for module in modules:
         yield from module.parameters()
         yield from module.buffers()
-
-
-def _modules(pipeline: Pipeline) -> Iterator[torch.nn.Module]:
-    return (part for part in pipeline.components.values() if isinstance(part, torch.nn.Module))
 
 
 def _usable_cores() -> int:

@@ -16,6 +16,7 @@ from calotype_provider.local.engine import Engine, EngineEvent, Queued
 from calotype_provider.local.input_images import InputImages, input_images
 from calotype_provider.local.messages import (
     Cancelled,
+    InputImage,
     LoadModel,
     Paint,
     Painted,
@@ -157,6 +158,7 @@ def to_paint(call: ImageModelCall, card: ModelCard, index: int, inputs: InputIma
     assert call.seed is not None, "the runtime draws a seed"
     assert call.num_inference_steps is not None, "read_card lets no card through without steps"
     true_cfg = card.guidance_means == "true_cfg"
+    away = card.negative_prompt_scale if call.negative_prompt else None
     return Paint(
         request_id=uuid.uuid4().hex,
         model_id=card.model_id,
@@ -168,11 +170,12 @@ def to_paint(call: ImageModelCall, card: ModelCard, index: int, inputs: InputIma
         height=call.size.height,
         num_inference_steps=call.num_inference_steps,
         guidance_scale=None if true_cfg else call.guidance_scale,
-        true_cfg_scale=call.guidance_scale if true_cfg else None,
+        true_cfg_scale=call.guidance_scale if true_cfg else away,
         max_sequence_length=card.max_sequence_length,
         images=inputs.images,
         mask=inputs.mask,
         control_image=inputs.control_image,
+        references_fit=card.references_fit,
         # What a mask leaves open is painted from nothing, where the card does not say how far.
         strength=1.0 if call.strength is None and call.mask is not None else call.strength,
         strict=call.strict,
@@ -187,8 +190,21 @@ def _warm_up(card: ModelCard) -> Paint:
     assert bounds is not None, "read_card lets no card through without steps"
     # Two steps: some schedules have no numbers for one.
     steps = max(bounds.min, min(2, bounds.max))
-    call = card.fit(ImageModelCall(prompt="a", seed=0, num_inference_steps=steps)).call
-    return to_paint(call, card, 0)
+    asked = ImageModelCall(prompt="a", seed=0, num_inference_steps=steps)
+    call = msgspec.structs.replace(card, requires=()).fit(asked).call
+    return to_paint(call, card, 0, _black(call, card))
+
+
+def _black(call: ImageModelCall, card: ModelCard) -> InputImages:
+    """What the card requires, for a picture that nobody sees."""
+    assert call.size is not None, "fitting a call sets its size"
+    width, height = call.size.width, call.size.height
+    picture = InputImage(width=width, height=height, data=bytes(3 * width * height))
+    return InputImages(
+        images=(picture,) if "images" in card.requires else (),
+        mask=InputImage(width=width, height=height, data=bytes(width * height)) if "mask" in card.requires else None,
+        control_image=picture if "control_image" in card.requires else None,
+    )
 
 
 async def _merged(streams: Sequence[AsyncIterator[EngineEvent]]) -> AsyncGenerator[tuple[int, EngineEvent], None]:

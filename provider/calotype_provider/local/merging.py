@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import math
@@ -14,6 +15,7 @@ from torch import nn
 
 from calotype_provider.local.merge_rules import LATENTS, MERGE_RULES, TEXTS, MergeRule
 from calotype_provider.local.plain_values import plain_key
+from calotype_provider.local.thin_products import ThinProductsByCall, adds_up_by_rows
 
 
 class DenoiserCall(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -36,7 +38,11 @@ def run_calls(calls: Sequence[DenoiserCall]) -> list[Any]:
     if len(calls) == 1:
         # As the pipeline called it, so that alone is bit-equal whatever the denoiser.
         return [first.denoiser(*first.args, **first.kwargs)]
-    return _parted(first.denoiser(**first.reader.joined(calls)), [call.rows for call in calls])
+    rows = [call.rows for call in calls]
+    arguments = first.reader.joined(calls)
+    with ThinProductsByCall(rows) if adds_up_by_rows(first.denoiser) else contextlib.nullcontext():
+        answer = first.denoiser(**arguments)
+    return _parted(answer, rows)
 
 
 class CallReader:

@@ -25,7 +25,7 @@ class MadeWith(msgspec.Struct, frozen=True, kw_only=True):
     """What a picture depends on besides its request: another picture may come of anything that differs here."""
 
     model_revision: str
-    """Of the pipeline's index and the headers of its weights (SHA-256, shortened)."""
+    """Of the pipeline's index, the headers of its weights and samples of them (SHA-256, shortened)."""
     dtype: Dtype
     device: str
     attention_backend: str = "native"
@@ -76,6 +76,8 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag="paint"):
     """As large as the picture: 255 is painted anew, 0 stays."""
     control_image: InputImage | None = None
     """As large as the picture."""
+    references_fit: bool = False
+    """What an instruction speaks of is as large as the picture too, and stays so."""
     strength: float | None = None
     strict: bool = False
     """A prompt that is longer than what the model reads is refused."""
@@ -92,7 +94,8 @@ class LoadModel(msgspec.Struct, frozen=True, kw_only=True, tag="load_model"):
 
     model_id: str
     folder: str
-    dtype: Dtype = "bfloat16"
+    dtype: Dtype | None = None
+    """None is whatever the device multiplies quickest."""
     warm_up: Paint | None = None
 
 

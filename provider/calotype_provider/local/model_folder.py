@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from calotype_provider.errors import ModelLoadError
+from calotype_provider.local.borrowed_parts import BORROWED, borrowed_parts
 from calotype_provider.local.card_table import card_for_class
 from calotype_provider.model_card import ModelCard
 
@@ -20,6 +20,9 @@ REVISION_CHARACTERS = 16
 HEADER_BYTES_MAX = 100_000_000
 """safetensors' own bound."""
 
+SAMPLES, SAMPLE_BYTES = 16, 4096
+"""Of each weights file, that tell apart two trainings of one architecture."""
+
 
 def read_card(folder: Path, *, model_id: str) -> ModelCard:
     """The card in the folder's model_card.json, or else the one of its pipeline's class.
@@ -27,10 +30,11 @@ def read_card(folder: Path, *, model_id: str) -> ModelCard:
     Raises ModelLoadError, naming the file, when the folder is no pipeline's or its card is wrong.
     """
     index = _read_index(folder, model_id=model_id)
+    transformer = borrowed_parts(folder, model_id=model_id).get("transformer", folder / "transformer")
     card = _own_card(folder, model_id=model_id) or card_for_class(
         model_id,
         class_name=index["_class_name"],
-        transformer=_read_object(folder / "transformer" / "config.json", model_id=model_id, missing_ok=True),
+        transformer=_read_object(transformer / "config.json", model_id=model_id, missing_ok=True),
         index=index,
     )
     if card.num_inference_steps is None:
@@ -40,23 +44,37 @@ def read_card(folder: Path, *, model_id: str) -> ModelCard:
 
 def check_weights(folder: Path, *, model_id: str) -> None:
     """Raises ModelLoadError, naming the file, where a part of the pipeline is missing, or a weights file is cut off."""
+    borrowed = borrowed_parts(folder, model_id=model_id)
+    names = part_names(folder, model_id=model_id)
+    for name in borrowed:
+        if name not in names:
+            raise ModelLoadError(model_id, f"{BORROWED}: {INDEX} names no {name}")
+    for name in names:
+        part = borrowed.get(name, folder / name)
+        if not part.is_dir():
+            raise ModelLoadError(model_id, f"the folder {name}, which {INDEX} names, is missing")
+        if (part / "config.json").is_file():
+            _check_part(part, model_id=model_id)
+    for file in _weight_files(folder, model_id=model_id):
+        _read_header(file, model_id=model_id)
+
+
+def part_names(folder: Path, *, model_id: str) -> tuple[str, ...]:
+    """What the folder's index says that its pipeline has: models, tokenizers, a scheduler."""
     index = _read_index(folder, model_id=model_id)
-    for part, kind in index.items():
-        if isinstance(kind, list) and kind[0] is not None and not (folder / part).is_dir():
-            raise ModelLoadError(model_id, f"the folder {part}, which {INDEX} names, is missing")
-        if isinstance(kind, list) and (folder / part / "config.json").is_file():
-            _check_part(folder / part, model_id=model_id)
-    for file in _weight_files(folder):
-        _read_header(file, name=str(file.relative_to(folder)), model_id=model_id)
+    return tuple(name for name, kind in index.items() if isinstance(kind, list) and kind[0] is not None)
 
 
 def revision_of(folder: Path) -> str:
-    """A hash over the index and the headers of all weights: cheap, and another one for another model."""
+    """A hash over the index, the headers of all weights and samples of them: cheap, and another one for another model.
+
+    What is borrowed counts as if it were copied.
+    """
     digest = hashlib.sha256((folder / INDEX).read_bytes())
-    for file in _weight_files(folder):
-        name = str(file.relative_to(folder))
-        digest.update(name.encode())
-        digest.update(_read_header(file, name=name, model_id=folder.name))
+    for file in _weight_files(folder, model_id=folder.name):
+        digest.update(_name_of(file).encode())
+        digest.update(_read_header(file, model_id=folder.name))
+        digest.update(_sampled(file))
     return digest.hexdigest()[:REVISION_CHARACTERS]
 
 
@@ -101,12 +119,30 @@ def _check_part(part: Path, *, model_id: str) -> None:
         raise ModelLoadError(model_id, f"{part.name} has no weights: there is no .safetensors file in it")
 
 
-def _weight_files(folder: Path) -> Iterator[Path]:
-    return iter(sorted(folder.glob("*/*.safetensors")))
+def _weight_files(folder: Path, *, model_id: str) -> list[Path]:
+    borrowed = borrowed_parts(folder, model_id=model_id).values()
+    lent = (file for part in borrowed for file in part.glob("*.safetensors"))
+    return sorted((*folder.glob("*/*.safetensors"), *lent), key=lambda file: (file.parent.name, file.name))
 
 
-def _read_header(file: Path, *, name: str, model_id: str) -> bytes:
+def _sampled(file: Path) -> bytes:
+    """Blocks that lie evenly over a file, the last one at its end."""
+    last = max(0, file.stat().st_size - SAMPLE_BYTES)
+    with file.open("rb") as stream:
+        blocks = []
+        for number in range(1, SAMPLES + 1):
+            stream.seek(last * number // SAMPLES)
+            blocks.append(stream.read(SAMPLE_BYTES))
+    return b"".join(blocks)
+
+
+def _name_of(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
+
+
+def _read_header(file: Path, *, model_id: str) -> bytes:
     """Raises ModelLoadError when the file is not as long as its header says."""
+    name = _name_of(file)
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))

@@ -52,6 +52,8 @@ def call_arguments(paint: Paint) -> dict[str, Any]:
         "strength": paint.strength,
         # FLUX.1 Kontext paints at this many pixels, whatever sides it is given.
         "max_area": paint.width * paint.height,
+        # And makes a megapixel of what it edits, unless it is told not to.
+        "_auto_resize": False if paint.references_fit else None,
         # On the CPU whatever the device, so that a seed is the same noise everywhere.
         "generator": torch.Generator("cpu").manual_seed(paint.seed),
     }

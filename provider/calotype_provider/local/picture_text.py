@@ -29,7 +29,7 @@ def _parameters(paint: Paint) -> str:
 
 
 def _settings(paint: Paint) -> dict[str, str]:
-    guidance = paint.guidance_scale if paint.true_cfg_scale is None else paint.true_cfg_scale
+    guidance = paint.true_cfg_scale if paint.guidance_scale is None else paint.guidance_scale
     settings = {
         "Steps": str(paint.num_inference_steps),
         "CFG scale": None if guidance is None else _number(guidance),

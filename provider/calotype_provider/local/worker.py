@@ -110,7 +110,13 @@ class Worker:
             self._outbox.send(ModelLoading(load.model_id, 0.3 + 0.6 * progress))
 
         tell(0.0)
-        loaded = loader.load_pipeline(Path(load.folder), model_id=load.model_id, dtype=load.dtype, on_progress=tell)
+        loaded = loader.load_pipeline(
+            Path(load.folder),
+            model_id=load.model_id,
+            dtype=load.dtype,
+            on_progress=tell,
+            others=tuple(self._models.values()),
+        )
         tell(1.0)
         if load.warm_up is not None:
             self._painter.warm_up(load.warm_up, loaded)

@@ -1,0 +1,121 @@
+"""The judge of tintype's pictures, on true ones: clean, and as rough as a small model paints them."""
+
+import random
+
+import numpy as np
+import pytest
+from drawings.edges import edge_f1, edge_picture
+from drawings.scenes import COLOURS, GRADIENTS, SIZES, Picture, Thing, background_pixels, box_of, drawings, paint
+from PIL import Image, ImageFilter
+from tintype_judge import background_of, faults, main_colour, ranking, recognised, rest_difference, things_at
+
+SHARE_RIGHT = 0.97
+LAYOUTS = (
+    ("left", "right"),
+    ("top", "bottom"),
+    ("top left", "top right", "bottom"),
+    ("top", "bottom left", "bottom right"),
+    ("top left", "top right", "bottom left", "bottom right"),
+)
+
+
+def rough(picture: Picture, rng: random.Random) -> Picture:
+    """Blurred, moved by up to two pixels, and noisy."""
+    blurred = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(rng.choice((0.5, 1, 1.5)))))
+    moved = np.roll(blurred, (rng.randint(-2, 2), rng.randint(-2, 2)), (0, 1))
+    noise = np.random.default_rng(rng.randrange(1000)).normal(0, rng.choice((4, 8, 16)), picture.shape)
+    return np.asarray((moved + noise).clip(0, 255), np.uint8)
+
+
+def visible_on(background: str, rng: random.Random) -> str:
+    """A name whose drawing has not mostly the background's colour."""
+    while True:
+        name = rng.choice(list(drawings()))
+        if main_colour(paint("gray", Thing(name, "big")), "gray") not in background:
+            return name
+
+
+def test_the_sheet_has_every_noun_and_every_shape_in_every_colour() -> None:
+    assert len(drawings()) == 301 + 4 + 8 * len(COLOURS)
+    assert all(np.asarray(drawing)[..., 3].mean() > 20 for drawing in drawings().values())
+
+
+def test_nearly_every_single_thing_is_recognised_with_its_size_and_background() -> None:
+    rng, wrong = random.Random(7), []
+    for number in range(100):
+        background = rng.choice((*COLOURS, *COLOURS, *GRADIENTS))
+        thing = Thing(visible_on(background, rng), rng.choice(tuple(SIZES)))
+        width, height = rng.choice(((128, 128), (128, 128), (96, 160), (192, 80)))
+        picture = rough(paint(background, thing, width=width, height=height), rng)
+        wrong += [(number, thing, background)] if faults(picture, background, thing) else []
+    assert len(wrong) <= 100 * (1 - SHARE_RIGHT), wrong
+
+
+def test_nearly_all_of_several_things_are_recognised_in_their_places() -> None:
+    rng, count = random.Random(7), 0
+    wrong: list[str] = []
+    for _ in range(60):
+        background = rng.choice(tuple(COLOURS))
+        things = [Thing(visible_on(background, rng), "small", place) for place in rng.choice(LAYOUTS)]
+        wrong += faults(rough(paint(background, *things), rng), background, *things)
+        count += len(things)
+    assert len(wrong) <= count * (1 - SHARE_RIGHT), wrong
+
+
+def test_faults_are_named() -> None:
+    picture = paint("blue", Thing("apple", "small", "left"), Thing("cat", "small", "right"))
+    right = (Thing("apple", "small", "left"), Thing("cat", "small", "right"))
+    assert faults(picture, "blue", *right) == []
+    assert faults(picture, "blue", right[0], Thing("dog", "small", "right")) == ["small cat right, not small dog right"]
+    assert faults(picture, "red", *right)[0] == "blue, not red"
+    three = faults(picture, "blue", *right, Thing("fox", "small", "top"))
+    assert three[-1] == "['left', 'right'], not ['left', 'right', 'top']"
+    assert faults(paint("blue", Thing("apple")), "blue", Thing("apple", "big")) == [
+        "medium apple center, not big apple center"
+    ]
+
+
+@pytest.mark.parametrize("background", [*COLOURS, "blue to yellow", "yellow to blue", "white to gray"])
+def test_a_background_is_told_whatever_stands_in_one_corner(background: str) -> None:
+    picture = paint(background, Thing("panda", "medium", "top left"))
+    assert background_of(picture) == background
+    assert background_of(rough(picture, random.Random(7))) == background
+
+
+def test_a_picture_of_a_background_alone_shows_nothing() -> None:
+    empty = background_pixels("green", 128, 128)
+    assert recognised(empty, "green") == "nothing"
+    assert things_at(empty, "green") == set()
+
+
+def test_what_is_like_no_drawing_is_nothing() -> None:
+    noise = np.random.default_rng(7).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    stripes = background_pixels("blue", 128, 128)
+    stripes[24:104:8, 24:104] = COLOURS["yellow"]
+    stripes[28:104:8, 24:104] = COLOURS["black"]
+    assert recognised(stripes, "blue") == "nothing"
+    blob = paint("blue", Thing("orange circle"))
+    for picture in (noise, stripes, blob):
+        assert "fox" not in [match.name for match in ranking(picture, "blue")[:10]]
+
+
+@pytest.mark.parametrize("colour", [name for name in COLOURS if name != "gray"])
+def test_a_shapes_colour_is_told(colour: str) -> None:
+    picture = rough(paint("gray", Thing(f"{colour} heart")), random.Random(7))
+    assert main_colour(picture, "gray") == colour
+
+
+def test_what_changed_outside_a_box_is_told() -> None:
+    before = paint("blue", Thing("apple", "small", "left"), Thing("cat", "small", "right"))
+    after = paint("blue", Thing("apple", "small", "left"), Thing("dog", "small", "right"))
+    assert rest_difference(before, after, box_of("small", "right", 128, 128)) == 0
+    assert rest_difference(before, after, box_of("small", "left", 128, 128)) > 2
+
+
+def test_edges_tell_drawings_apart_and_not_their_backgrounds() -> None:
+    fox = edge_picture(paint("white", Thing("fox", "big")))
+    assert edge_f1(paint("white", Thing("fox", "big")), fox) == 1
+    assert edge_f1(paint("blue", Thing("fox", "big")), fox) > 0.75
+    for other in (Thing("fox"), Thing("car", "big"), Thing("fox", "small", "left")):
+        assert edge_f1(paint("white", other), fox) < 0.4
+    assert edge_f1(background_pixels("blue", 128, 128), fox) == 0
