@@ -17,7 +17,7 @@ from .scenes import Scene
 
 #: Scenes in a batch; and edits, which have twice as many tokens.
 BATCH, BATCH_OF_EDITS = 40, 24
-SHARE_OF_EDITS = 0.3
+SHARE_OF_EDITS = 0.35
 #: How many tokens a batch's captions have: most fit in fewer than are served, and cost less there.
 TOKENS = {32: 0.45, 40: 0.35, T5_TOKENS: 0.2}
 #: Share of prompts that are emptied, so that guidance has something to lead away from.
@@ -60,7 +60,11 @@ def fitting_caption(painter: Painter, scene: Scene, tokens: int, rng: random.Ran
 
 def noised(pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The pictures between themselves and noise, how far [batch], and the velocity that leads from one to the other."""
-    times = torch.sigmoid(TIME_MEAN + TIME_DEVIATION * torch.randn(len(pictures), device=pictures.device))
-    times[torch.rand_like(times) < SHARE_FIRST] = 1
-    noise = torch.randn_like(pictures)
+    times, noise = drawn_times(len(pictures)).to(pictures.device), torch.randn_like(pictures)
     return pictures + times[:, None, None] * (noise - pictures), times, noise - pictures
+
+
+def drawn_times(count: int) -> Tensor:
+    """From 0 (picture) to 1 (noise), [count]."""
+    times = torch.sigmoid(TIME_MEAN + TIME_DEVIATION * torch.randn(count))
+    return times.where(torch.rand(count) >= SHARE_FIRST, 1)

@@ -30,6 +30,8 @@ KINDS = {
     "recolour": 0.07,
     "restyle": 0.06,
 }
+#: What undoes a kind, where that is not the same kind.
+OPPOSITES = {"remove": "add", "add": "remove"}
 
 
 def random_edit(rng: random.Random, *, held_out: bool = False, kind: str = "") -> Edit:
@@ -68,9 +70,8 @@ def remove(rng: random.Random) -> Edit | None:
 
 
 def add(rng: random.Random) -> Edit | None:
-    """The way back from having removed."""
     removal = remove(rng)
-    return removal and Edit("add", removal.after, removal.before, removal.number)
+    return removal and way_back(removal)
 
 
 def resize(rng: random.Random) -> Edit | None:
@@ -105,6 +106,14 @@ def restyle(rng: random.Random) -> Edit | None:
     if all(thing.is_shape for thing in before.things):
         return None
     return Edit("restyle", before, before._replace(style="flat" if before.style == "detailed" else "detailed"))
+
+
+def way_back(edit: Edit) -> Edit | None:
+    """The edit that undoes it; None where no instruction tells that much."""
+    if edit.kind != "restyle" and edit.before.style != edit.after.style:
+        # A detailed drawing gave way to a shape, which has but one style.
+        return None
+    return Edit(OPPOSITES.get(edit.kind, edit.kind), edit.after, edit.before, edit.number)
 
 
 def with_thing(scene: Scene, number: int, thing: Thing) -> Scene:

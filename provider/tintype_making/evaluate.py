@@ -63,9 +63,19 @@ def main() -> None:
         figures = {key: value for key, value in report[name].items() if key != "failures"}
         print(f"{name} ({time.monotonic() - started:.0f} s):", figures, flush=True)
     if arguments.report:
-        arguments.report.write_text(json.dumps(report, indent=2) + "\n")
+        write(report, arguments.report, more=bool(arguments.only))
     if arguments.sheet:
         contact_sheet(evaluation.shown, across=8).save(arguments.sheet, optimize=True)
+
+
+def write(report: dict[str, Any], path: Path, *, more: bool) -> None:
+    """The report; or, where there is one of the same model and settings, more parts of it."""
+    kept = json.loads(path.read_text()) if more and path.exists() else {}
+    if any(kept.get(name) != report[name] for name in ("settings", "folder")):
+        kept = {}
+    parts = kept | report
+    ordered = {name: parts[name] for name in ("settings", "folder", *PARTS) if name in parts}
+    path.write_text(json.dumps(ordered, indent=2) + "\n")
 
 
 #: In the order of the report.
@@ -257,7 +267,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--guidance", type=float, help="of the embedding; without it, what the weights are made for")
     parser.add_argument("--true-cfg", type=float)
-    parser.add_argument("--only", choices=PARTS, nargs="*")
+    parser.add_argument("--only", choices=PARTS, nargs="*", help="and leave the other parts of the report as they are")
     parser.add_argument("--share", type=float, default=1.0, help="of each part's prompts, for a quick look")
     parser.add_argument("--truth", action="store_true", help="judge the true pictures instead: the most to be reached")
     parser.add_argument("--threads", type=int, default=1)

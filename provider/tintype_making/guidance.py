@@ -1,72 +1,117 @@
-"""Distils guidance: one forward with a scale learns to tell what two forwards and that scale told before.
+"""Teaches guidance, by one forward instead of two, and to mend what was guessed. What is given to it is learnt further.
 
-python -m tintype_making.guidance --minutes 22
+python -m tintype_making.guidance --minutes 200
+
+Guidance-free training (Chen et al. 2025, "Visual Generation Without Guidance", arXiv:2501.15420): the guided velocity
+and the model's own without a prompt, weighted 1 and scale - 1, are to have the velocity of the pictures as their mean.
+What the embedding's scale must then mean is classifier-free guidance, and no teacher bounds what is learnt. Where all
+is noise there is none (Kynkaanniemi et al. 2024, "Applying Guidance in a Limited Interval", arXiv:2404.07724): there a
+scale of 3 asks for pictures of three times the contrast, which are hard to tell and bring nothing.
+
+Half of the samples are not on the way from noise to a picture but to what the model guesses it to be, and what is asked
+for is the picture, as in DREAM (Zhou et al. 2024, arXiv:2312.00210). Else it takes its guesses for knowledge, and adds
+to their faults with each step.
 """
 
 import argparse
 import random
-import shutil
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from .batches import draw_batch, noised
-from .drawings import CACHE
-from .folders import UNFINISHED
-from .painter import Painter
+from .batches import SHARE_DROPPED, Batch, draw_batch, drawn_times
+from .painter import GUIDANCE, Painter, States
 from .pool import Pool
 from .quick_layers import quick_numbers
 from .runs import Losses, Run, add_arguments, started
 from .sheets import paint_sheet
 
-#: What the folder in training held when the distillation began, for a resumed run.
-TEACHER = CACHE / "teacher"
-#: Prompts that stay empty, so that a negative prompt can be told from none.
-SHARE_DROPPED = 0.05
-#: The scales that are taught, evenly.
+#: The scales that are taught, low ones more often; and the noisiest time that is guided.
 SCALE_MIN, SCALE_MAX = 1.0, 6.0
-LEARNING_RATE = 5e-4
+GUIDED_TIME_MAX = 0.8
+#: How many pictures are on their way from what the model itself guesses, at times from there to all noise; and below
+#: which time less and less is asked of a step, which cannot mend it all.
+SHARE_GUESSED, GUESSED_TIME_MIN = 0.5, 0.2
+EVEN_TIME_MIN = 0.5
+LEARNING_RATE = 1.3e-3
 #: The scale that sheets are painted with.
-SHEET_SCALE = 3.0
+SHEET_SCALE = 2.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser, minutes=22, rate=LEARNING_RATE)
+    add_arguments(parser, minutes=200, rate=LEARNING_RATE)
     arguments = parser.parse_args()
     with started(arguments) as painter:
         # The form that is given edges reads by the same text encoders.
         for part in (painter.reader, painter.t5, painter.clip):
             part.requires_grad_(False)
-        if not arguments.resume:
-            shutil.copytree(UNFINISHED, TEACHER, dirs_exist_ok=True)
-        teacher = Painter(TEACHER).to(painter.device).requires_grad_(False).eval()
         paint = partial(paint_sheet, true_cfg_scale=1.0, guidance=SHEET_SCALE)
         pool = Pool()
-        Run("guidance", painter, pool, arguments, partial(guidance_losses, teacher, pool), paint).train()
+        Run("guidance", painter, pool, arguments, partial(guidance_losses, pool), paint).train()
 
 
-def guidance_losses(teacher: Painter, pool: Pool, painter: Painter, rng: random.Random) -> Losses:
-    """Mean square difference from the teacher's guided velocity, at a scale drawn for each picture, as shares of it."""
-    batch = draw_batch(painter, pool, rng, dropped=SHARE_DROPPED)
+def guidance_losses(pool: Pool, painter: Painter, rng: random.Random) -> Losses:
+    """Mean square error of the velocity that the guided one and the model's own without a prompt make together."""
+    batch = draw_batch(painter, pool, rng, dropped=0)
     count, device = len(batch.prompts), painter.device
-    scales = torch.empty(count, device=device).uniform_(SCALE_MIN, SCALE_MAX)
+    scales, dropped = drawn_scales(count).to(device), torch.rand(count, device=device) < SHARE_DROPPED
+    with quick_numbers(device), torch.no_grad():
+        told, untold = painter.read(batch.prompts, batch.tokens), painter.read([""], batch.tokens)
+        untold = untold[0].expand_as(told[0]), untold[1].expand_as(told[1])
+        mixed, times, weights = partly_guessed(painter, batch, told, scales)
+        # What the scale means for each picture.
+        meant = scales.where(~dropped & (times <= GUIDED_TIME_MAX), GUIDANCE)
+        unguided = velocities_of(meant > GUIDANCE, painter, batch, mixed, times, untold, torch.ones_like(scales))
+        told = untold[0].where(dropped[:, None, None], told[0]), untold[1].where(dropped[:, None], told[1])
     with quick_numbers(device):
-        mixed, times, _ = noised(batch.pictures)
-        given: dict[str, Any] = {"bucket": batch.bucket, "reference": batch.reference}
-        with torch.no_grad():
-            states = painter.read(batch.prompts, batch.tokens)
-            told = teacher(mixed, times, states, **given).float()
-            untold = teacher(mixed, times, painter.read([""] * count, batch.tokens), **given).float()
-        velocity = painter(mixed, times, states, guidance=scales, **given)
-    wanted: Tensor = untold + scales[:, None, None] * (told - untold)
-    name = "edits" if batch.scenes is None else "scenes"
-    # Differences grow with the scale; divided by it, great scales are not all that is learnt.
-    loud = scales[:, None, None]
-    return {name: functional.mse_loss(velocity.float() / loud, wanted / loud)}
+        velocity = painter(mixed, times, told, batch.bucket, reference=batch.reference, guidance=scales)
+    share = 1 / meant[:, None, None]
+    wanted = (mixed - batch.pictures) / times[:, None, None]
+    errors = (share * velocity.float() + (1 - share) * unguided - wanted).square().mean((1, 2))
+    # The gradient of an error is divided by its scale; so it is not.
+    loss = (meant / meant.mean() * weights * errors).mean()
+    return {"edits" if batch.scenes is None else "scenes": loss}
+
+
+def drawn_scales(count: int) -> Tensor:
+    return SCALE_MIN + (SCALE_MAX - SCALE_MIN) * torch.rand(count).square()
+
+
+def partly_guessed(painter: Painter, batch: Batch, told: States, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The pictures on their way to noise, or what the model guesses half of them to be; how far [batch]; their weights.
+
+    A guess is what the first step believes in, trusted more or less.
+    """
+    pictures, count, device = batch.pictures, len(batch.prompts), painter.device
+    noise, times = torch.randn_like(pictures), drawn_times(count).to(device)
+    guessed = torch.rand(count, device=device) < SHARE_GUESSED
+    times = times.where(~guessed, torch.empty_like(times).uniform_(GUESSED_TIME_MIN, 1))
+    guesses = noise - velocities_of(guessed, painter, batch, noise, torch.ones_like(times), told, scales)
+    trust = torch.rand(count, 1, 1, device=device).sqrt()
+    begun = torch.where(guessed[:, None, None], pictures + trust * (guesses - pictures), pictures)
+    weights = torch.where(guessed, (times / EVEN_TIME_MIN).clamp(max=1).square(), 1)
+    return begun + times[:, None, None] * (noise - begun), times, weights
+
+
+def velocities_of(
+    rows: Tensor, painter: Painter, batch: Batch, latents: Tensor, times: Tensor, states: States, scales: Tensor
+) -> Tensor:
+    """The velocities of those pictures, fp32 like the latents; zero for the others."""
+    velocity = torch.zeros_like(latents)
+    if rows.any():
+        reference = None if batch.reference is None else batch.reference[rows]
+        some = painter(
+            latents[rows],
+            times[rows],
+            (states[0][rows], states[1][rows]),
+            batch.bucket,
+            reference=reference,
+            guidance=scales[rows],
+        )
+        velocity[rows] = some.float()
+    return velocity
 
 
 if __name__ == "__main__":

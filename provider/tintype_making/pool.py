@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .buckets import OTHERS, SQUARE, Bucket
 from .drawings import CACHE, Drawings, load_drawings
-from .edits import Edit, random_edit
+from .edits import Edit, random_edit, way_back
 from .folders import SHIPPED, load_part
 from .quick_layers import quick_numbers
 from .random_scenes import random_scene
@@ -72,10 +72,16 @@ class Pool:
         return [sample.scene for sample in samples], torch.stack([sample.latents for sample in samples]).float()
 
     def draw_edits(self, bucket: Bucket, count: int, rng: random.Random) -> tuple[list[Edit], Tensor, Tensor]:
-        """That many edits of one bucket, and the latents before and after them as fp32."""
-        samples = rng.choices(self.edits[bucket], k=count)
+        """That many edits of one bucket, half of them undone, and the latents before and after them as fp32."""
+        samples = [undone(sample, rng) for sample in rng.choices(self.edits[bucket], k=count)]
         before, after = (torch.stack(latents).float() for latents in zip(*(s[1:] for s in samples), strict=True))
         return [sample.edit for sample in samples], before, after
+
+
+def undone(sample: EditSample, rng: random.Random) -> EditSample:
+    """The sample; or, as often, the way back."""
+    back = way_back(sample.edit) if rng.random() < 0.5 else None
+    return EditSample(back, sample.after, sample.before) if back else sample
 
 
 def write_part(number: int, vae: Any, drawings: Drawings) -> None:
