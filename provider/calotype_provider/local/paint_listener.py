@@ -135,8 +135,7 @@ class PaintListener:
     def _or_fail(self, work: Callable[[], None], *, kind: FailureKind = "encoding") -> None:
         try:
             work()
-        except Exception as error:
-            # Nobody else looks: what is not told here is waited for forever.
+        except Exception as error:  # Nobody else looks: what is not told here is waited for forever.
             logger.exception("request %s cannot be finished", self._paint.request_id)
             self._fail(kind, error)
 
