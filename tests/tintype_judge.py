@@ -5,28 +5,16 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from drawings.scenes import (
-    COLOURS,
-    GRADIENTS,
-    PLACES,
-    SIZES,
-    Box,
-    Picture,
-    Thing,
-    background_pixels,
-    box_of,
-    drawings,
-    scaled,
-)
+from drawings.scenes import Picture, Thing, drawings, scaled
 from numpy.typing import NDArray
 from PIL import Image
 
-#: Mean difference of the three channels, of 255, from which a pixel is not the background's.
-STANDS_OUT = 30
+from tintype_making.judging import nearest_background, standing_out
+from tintype_making.scenes import Box, background_pixels, box_of
+from tintype_making.vocabulary import PLACES, SIZES
+
 #: Share of a place's box that must stand out for it to hold something.
 OCCUPIED = 0.05
-#: Side of the squares in the corners where the background is looked for.
-CORNER = 10
 #: Things are compared at this side, over shifts and stretches of their box.
 COMPARED = 20
 SHIFTS = (-4, -2, 0, 2, 4)
@@ -38,7 +26,6 @@ ALIKE = 0.7
 MARGIN = 16
 
 Values = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 class Match(NamedTuple):
@@ -55,7 +42,7 @@ class Match(NamedTuple):
 
 def faults(picture: Picture, background: str, *things: Thing) -> list[str]:
     """What is otherwise than asked: the background, or a thing at its place; nothing where all is as it should be."""
-    seen = [(background_of(picture), background)]
+    seen = [(nearest_background(picture), background)]
     # Where there are several, all are small; larger boxes would hold parts of two.
     sizes = SIZES if len(things) == 1 else ("small",)
     for thing in things:
@@ -64,45 +51,6 @@ def faults(picture: Picture, background: str, *things: Thing) -> list[str]:
     if len(things) > 1:
         seen.append((str(sorted(things_at(picture, background))), str(sorted(thing.place for thing in things))))
     return [f"{shown}, not {asked}" for shown, asked in seen if shown != asked]
-
-
-def background_of(picture: Picture) -> str:
-    """The background, of one colour or two ("blue to red"), nearest to the picture in its corners."""
-    height, width = picture.shape[:2]
-    painted = corners(picture)
-
-    def distance(background: str) -> float:
-        # Something may stand in one corner.
-        away = np.abs(true_corners(background, width, height) - painted).sum(1)
-        return float(np.sort(away)[:3].sum())
-
-    return min((*COLOURS, *GRADIENTS), key=distance)
-
-
-def corners(picture: Picture) -> NDArray[np.float64]:
-    cuts = [picture[y, x] for y in (slice(CORNER), slice(-CORNER, None)) for x in (slice(CORNER), slice(-CORNER, None))]
-    return np.array([np.median(cut.reshape(-1, 3), axis=0) for cut in cuts])
-
-
-@cache
-def true_corners(background: str, width: int, height: int) -> NDArray[np.float64]:
-    return corners(background_pixels(background, width, height))
-
-
-def standing_out(picture: Picture, background: str) -> Mask:
-    """Where something is, [height, width]."""
-    ground = background_pixels(background, picture.shape[1], picture.shape[0])
-    return np.asarray(np.abs(picture.astype(int) - ground.astype(int)).mean(-1) > STANDS_OUT)
-
-
-def main_colour(picture: Picture, background: str) -> str:
-    """The named colour nearest to the most of what stands out; the background's, where nothing does."""
-    out = picture[standing_out(picture, background)]
-    if not len(out):
-        return background
-    names = [name for name in COLOURS if name != background]
-    distances = np.abs(out[:, None].astype(int) - np.array([COLOURS[name] for name in names])).sum(-1)
-    return names[int(np.bincount(distances.argmin(1), minlength=len(names)).argmax())]
 
 
 def things_at(picture: Picture, background: str) -> set[str]:

@@ -23,7 +23,7 @@ from .prompt_tokenizers import CLIP_TOKENS, T5_TOKENS, caption_words, clip_token
 LATENT_CHANNELS = 16
 #: Width of the T5 states, of the CLIP state, and of the transformer. The T5's last channels hold codes (codes.py).
 T5_WIDTH, CLIP_WIDTH, HEADS, HEAD_WIDTH = 128 + CODE_WIDTH, 64, 3, 64
-#: Single blocks before routing.py adds its own.
+#: Single blocks before routing.py and editing.py add theirs.
 DOUBLE_BLOCKS, SINGLE_BLOCKS = 2, 6
 
 

@@ -23,8 +23,9 @@ TOKENS = {32: 0.45, 40: 0.35, T5_TOKENS: 0.2}
 #: Share of prompts that are emptied, so that guidance has something to lead away from.
 SHARE_DROPPED = 0.1
 #: Times are drawn as the sigmoid of a normal: mostly noisy ones, for there it is decided what is painted. And so many
-#: are the very first of a picture, all noise.
+#: are the very first of a picture, all noise; and so many the last ones, where it is learnt to believe what is seen.
 TIME_MEAN, TIME_DEVIATION, SHARE_FIRST = 2.0, 1.5, 0.08
+SHARE_LAST, LAST_TIME_MAX = 0.15, 0.6
 
 
 class Batch(NamedTuple):
@@ -67,4 +68,6 @@ def noised(pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def drawn_times(count: int) -> Tensor:
     """From 0 (picture) to 1 (noise), [count]."""
     times = torch.sigmoid(TIME_MEAN + TIME_DEVIATION * torch.randn(count))
-    return times.where(torch.rand(count) >= SHARE_FIRST, 1)
+    chance = torch.rand(count)
+    last = (chance >= SHARE_FIRST) & (chance < SHARE_FIRST + SHARE_LAST)
+    return times.where(chance >= SHARE_FIRST, 1).where(~last, LAST_TIME_MAX * (1 - torch.rand(count)))

@@ -87,7 +87,8 @@ def compose(count: int, drawings: Drawings, rng: random.Random, *, held_out: boo
         number = rng.randrange(len(scene.things))
         picture = paint(scene, PICTURE_SIDE, PICTURE_SIDE, drawings)
         if len(scene.things) > 1:
-            picture = alone(picture, box_of(scene.things[number], scene.places[number], PICTURE_SIDE, PICTURE_SIDE))
+            box = box_of(scene.things[number].size, scene.places[number], PICTURE_SIDE, PICTURE_SIDE)
+            picture = alone(picture, box)
         pictures.append(shrunk(picture))
         labels.append(LABELS.index(scene.things[number].name))
     return torch.stack(pictures), torch.tensor(labels)
@@ -98,13 +99,13 @@ def evenly_styled(scene: Scene, rng: random.Random) -> Scene:
     return scene._replace(style=rng.choice(("flat", "detailed")))
 
 
-def train(classifier: Classifier, pool: tuple[Tensor, Tensor], minutes: float) -> None:
+def train(classifier: Classifier, pool: tuple[Tensor, Tensor], minutes: float, rate: float) -> None:
     pictures, labels = pool
-    optimizer = torch.optim.AdamW(classifier.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=rate, weight_decay=0.02)
     started, step = time.monotonic(), 0
     while (share := (time.monotonic() - started) / (60 * minutes)) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+            group["lr"] = rate * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
         numbers = torch.randint(len(pictures), (BATCH,))
         loss = functional.cross_entropy(classifier(disturbed(pictures[numbers])), labels[numbers], label_smoothing=0.05)
         optimizer.zero_grad(set_to_none=True)
@@ -128,12 +129,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--resume", action="store_true", help="train the judge there is for so long again, half as fast"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    rng, drawings = random.Random(0), load_drawings()
-    classifier = Classifier()
-    train(classifier, compose(POOL, drawings, rng, held_out=False), arguments.minutes)
+    # A judge that is trained on meets other compositions than the first time.
+    rng, drawings = random.Random(int(arguments.resume)), load_drawings()
+    torch.manual_seed(int(arguments.resume))
+    classifier = load_classifier().train() if arguments.resume else Classifier()
+    rate = LEARNING_RATE / 2 if arguments.resume else LEARNING_RATE
+    train(classifier, compose(POOL, drawings, rng, held_out=False), arguments.minutes, rate)
     classifier.eval()
     pictures, labels = compose(1_500, drawings, rng, held_out=True)
     with torch.inference_mode():

@@ -4,21 +4,25 @@ python -m tintype_making.evaluate --report report.json --sheet sheet.png
 """
 
 import argparse
+import hashlib
 import json
 import random
 import statistics
+import string
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import AutoencoderKL
 
 from .buckets import OTHERS, SQUARE, Bucket
 from .captions import plain_caption, random_caption
 from .classifier import alone, load_classifier, recognise
 from .drawings import load_drawings
+from .edges import edge_f1, edge_picture
 from .edits import Edit, plain_instruction, random_edit
-from .folders import UNFINISHED
+from .folders import SHIPPED, UNFINISHED, load_part
 from .judging import (
     Picture,
     is_done,
@@ -30,8 +34,9 @@ from .judging import (
 )
 from .nearest import nearest_distance
 from .pipelines import EDIT_GUIDANCE, NEGATIVE_SCALE, Pipelines, Settings
+from .pool import encode
 from .random_scenes import random_scene
-from .sampling import contact_sheet
+from .sampling import contact_sheet, decode
 from .scenes import Scene, box_of, paint
 from .vocabulary import COLOURS, SHAPES
 
@@ -39,6 +44,8 @@ from .vocabulary import COLOURS, SHAPES
 PROMPTS = {"singles": 200, "paraphrased": 100, "relations": 80, "counts": 60, "ratios": 60}
 #: Rest of the picture that an edit may change without its being noticed, as a mean difference of 255.
 REST_LIMIT = 6.0
+#: The transformer's file.
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 #: Of each part of the report.
 FAILURES_MAX = 60
 
@@ -56,30 +63,48 @@ def main() -> None:
     evaluation = Evaluation(
         pipelines, settings, edit_guidance=edit_guidance, part=arguments.share, truth=arguments.truth
     )
-    report: dict[str, Any] = {"settings": settings._asdict(), "folder": arguments.folder.name}
-    for name in ["scenes"] if arguments.truth else arguments.only or PARTS:
+    # What all parts of one report have in common.
+    head: dict[str, Any] = {
+        "settings": settings._asdict() | {"edit_guidance": edit_guidance},
+        "weights": weights_of(arguments.folder),
+        "share": arguments.share,
+    }
+    adding = arguments.report and arguments.only
+    if adding:
+        kept_parts(arguments.report, head)
+    parts: Row = {}
+    for name in arguments.only or (OF_TRUTH if arguments.truth else PARTS):
         started = time.monotonic()
-        report[name] = getattr(evaluation, name)()
-        figures = {key: value for key, value in report[name].items() if key != "failures"}
+        parts[name] = getattr(evaluation, name)()
+        figures = {key: value for key, value in parts[name].items() if key != "failures"}
         print(f"{name} ({time.monotonic() - started:.0f} s):", figures, flush=True)
     if arguments.report:
-        write(report, arguments.report, more=bool(arguments.only))
+        # Another process may have added some in the meantime.
+        report = head | (kept_parts(arguments.report, head) if adding else {}) | parts
+        ordered = {name: report[name] for name in (*head, *PARTS) if name in report}
+        arguments.report.write_text(json.dumps(ordered, indent=2) + "\n")
     if arguments.sheet:
         contact_sheet(evaluation.shown, across=8).save(arguments.sheet, optimize=True)
 
 
-def write(report: dict[str, Any], path: Path, *, more: bool) -> None:
-    """The report; or, where there is one of the same model and settings, more parts of it."""
-    kept = json.loads(path.read_text()) if more and path.exists() else {}
-    if any(kept.get(name) != report[name] for name in ("settings", "folder")):
-        kept = {}
-    parts = kept | report
-    ordered = {name: parts[name] for name in ("settings", "folder", *PARTS) if name in parts}
-    path.write_text(json.dumps(ordered, indent=2) + "\n")
+def kept_parts(path: Path, head: Row) -> Row:
+    """What a report has already, which is of the same weights and settings; else it is nobody's to add to."""
+    kept: Row = json.loads(path.read_text()) if path.exists() else head
+    differing = [name for name in head if kept.get(name) != head[name]]
+    if differing:
+        raise SystemExit(f"{path} has other {' and '.join(differing)}: measure all parts anew, into a file of its own")
+    return kept
+
+
+def weights_of(folder: Path) -> str:
+    """Eight digits that tell one training's transformer from another's."""
+    return hashlib.sha256((folder / "transformer" / WEIGHTS).read_bytes()).hexdigest()[:8]
 
 
 #: In the order of the report.
 PARTS = ("scenes", "guidance_and_steps", "negative_prompts", "edits", "edges", "seconds_per_picture")
+#: What can be asked of the true pictures, too.
+OF_TRUTH = ("scenes", "edits", "edges")
 
 
 class Evaluation:
@@ -113,6 +138,8 @@ class Evaluation:
         for bucket in OTHERS:
             others = some_scenes(rng, "one", self.count(PROMPTS["ratios"] / len(OTHERS)))
             rows["ratios"] += self.judge(others, [plain_caption(scene) for scene in others], bucket)
+        known = singles[: self.count(PROMPTS["paraphrased"])]
+        among_unknown = self.judge(known, [among_unknown_words(plain_caption(scene), rng) for scene in known])
         everything = [row for part in rows.values() for row in part]
         return {
             "prompts": len(everything),
@@ -121,6 +148,8 @@ class Evaluation:
             "recognised_flat": share([row for row in rows["singles"] if row["style"] == "flat"], "recognised"),
             "recognised_detailed": share([row for row in rows["singles"] if row["style"] == "detailed"], "recognised"),
             "recognised_paraphrased": share(rows["paraphrased"], "recognised"),
+            "recognised_among_unknown_words": share(among_unknown, "recognised"),
+            "the_same_without": share(rows["singles"][: len(known)], "recognised"),
             "mean_distance": round(statistics.fmean(row["distance"] for row in rows["singles"]), 2),
             "right_size": share(rows["singles"], "right_size"),
             "relation": share(rows["relations"], "recognised"),
@@ -142,7 +171,8 @@ class Evaluation:
 
     def judge_one(self, scene: Scene, prompt: str, picture: Picture) -> Row:
         height, width = picture.shape[:2]
-        boxes = [box_of(thing, place, width, height) for thing, place in zip(scene.things, scene.places, strict=True)]
+        placed = zip(scene.things, scene.places, strict=True)
+        boxes = [box_of(thing.size, place, width, height) for thing, place in placed]
         whole = len(scene.things) == 1 and width == height
         names = recognise(self.classifier, [picture] if whole else [alone(picture, box) for box in boxes])
         distance, size = nearest_distance(picture, scene, self.drawings) if whole else (0.0, "")
@@ -198,7 +228,8 @@ class Evaluation:
         before = [paint(edit.before, 128, 128, self.drawings) for edit in edits]
         wanted = [paint(edit.after, 128, 128, self.drawings) for edit in edits]
         prompts = [plain_instruction(edit) for edit in edits]
-        after = self.pipelines.edit(prompts, before, self.settings._replace(guidance=self.edit_guidance))
+        settings = self.settings._replace(guidance=self.edit_guidance)
+        after = wanted if self.truth else self.pipelines.edit(prompts, before, settings)
         for edit, prompt, *pictures in zip(edits, prompts, before, after, wanted, strict=True):
             rows.append({"kind": edit.kind, "prompt": prompt, **self.judge_edit(edit, *pictures)})
         self.shown += [picture for three in zip(before, after, strict=True) for picture in three][:32]
@@ -216,7 +247,7 @@ class Evaluation:
         rest = rest_difference(before, after, wanted)
         done = is_done(before, after, wanted)
         if done and edit.kind in ("replace", "add"):
-            box = box_of(edit.after.things[edit.number], edit.after.places[edit.number], 128, 128)
+            box = box_of(edit.after.things[edit.number].size, edit.after.places[edit.number], 128, 128)
             named = recognise(self.classifier, [alone(after, box) if box.side < 64 else after])
             done = named == [edit.after.things[edit.number].name]
         return {"done": done, "rest": round(rest, 2), "unchanged": rest < REST_LIMIT}
@@ -224,7 +255,14 @@ class Evaluation:
     def edges(self) -> Row:
         scenes = some_scenes(random.Random(2028), "one", self.count(100))
         true = [paint(scene, 128, 128, self.drawings) for scene in scenes]
-        scores = self.pipelines.edge_scores([plain_caption(scene) for scene in scenes], true, self.settings)
+        if self.truth:
+            # No more can be reached than the autoencoder alone does.
+            vae = load_part(AutoencoderKL, SHIPPED, "vae").eval()
+            painted = decode(vae, encode(true, vae), SQUARE)
+        else:
+            painted = self.pipelines.from_edges([plain_caption(scene) for scene in scenes], true, self.settings)
+        pairs = zip(painted, true, strict=True)
+        scores = [edge_f1(edge_picture(one), edge_picture(other)) for one, other in pairs]
         return {"prompts": len(scenes), "edge_f1": round(statistics.fmean(scores), 3)}
 
     def seconds_per_picture(self) -> Row:
@@ -261,6 +299,13 @@ def said_otherwise(scene: Scene, rng: random.Random) -> str:
     return caption
 
 
+def among_unknown_words(caption: str, rng: random.Random) -> str:
+    """With one or two words that nobody ever said: before the caption, after it, or after its article."""
+    words = ["".join(rng.choice(string.ascii_lowercase) for _ in range(rng.randint(4, 7))) for _ in range(2)]
+    article, _, rest = caption.partition(" ")
+    return rng.choice((f"{words[0]} {caption}", f"{caption} {words[0]} {words[1]}", f"{article} {words[0]} {rest}"))
+
+
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=UNFINISHED)
@@ -273,7 +318,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--report", type=Path)
     parser.add_argument("--sheet", type=Path)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.truth and (set(arguments.only or ()) - set(OF_TRUTH) or arguments.report):
+        parser.error(f"of true pictures only {', '.join(OF_TRUTH)} can be asked, and no report is kept")
+    return arguments
 
 
 if __name__ == "__main__":

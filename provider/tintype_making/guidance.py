@@ -30,10 +30,12 @@ from .sheets import paint_sheet
 #: The scales that are taught, low ones more often; and the noisiest time that is guided.
 SCALE_MIN, SCALE_MAX = 1.0, 6.0
 GUIDED_TIME_MAX = 0.8
-#: How many pictures are on their way from what the model itself guesses, at times from there to all noise; and below
-#: which time less and less is asked of a step, which cannot mend it all.
-SHARE_GUESSED, GUESSED_TIME_MIN = 0.5, 0.2
-EVEN_TIME_MIN = 0.5
+#: How many pictures are on their way from what the model itself guesses, and at which times: later it is to believe
+#: what it sees, or it paints over a picture that it is to start from.
+SHARE_GUESSED, GUESSED_TIME_MIN = 0.5, 0.6
+#: How many scenes are asked for by the caption of another, and from which time on: what is seen counts there, or a
+#: picture that is to be started from would be painted over.
+SHARE_CONTRADICTED, CONTRADICTED_TIME_MAX = 0.25, 0.7
 LEARNING_RATE = 1.3e-3
 #: The scale that sheets are painted with.
 SHEET_SCALE = 2.0
@@ -60,7 +62,8 @@ def guidance_losses(pool: Pool, painter: Painter, rng: random.Random) -> Losses:
     with quick_numbers(device), torch.no_grad():
         told, untold = painter.read(batch.prompts, batch.tokens), painter.read([""], batch.tokens)
         untold = untold[0].expand_as(told[0]), untold[1].expand_as(told[1])
-        mixed, times, weights = partly_guessed(painter, batch, told, scales)
+        mixed, times, contradicted = partly_guessed(painter, batch, told, scales)
+        told = others_where(contradicted, told[0]), others_where(contradicted, told[1])
         # What the scale means for each picture.
         meant = scales.where(~dropped & (times <= GUIDED_TIME_MAX), GUIDANCE)
         unguided = velocities_of(meant > GUIDANCE, painter, batch, mixed, times, untold, torch.ones_like(scales))
@@ -71,7 +74,7 @@ def guidance_losses(pool: Pool, painter: Painter, rng: random.Random) -> Losses:
     wanted = (mixed - batch.pictures) / times[:, None, None]
     errors = (share * velocity.float() + (1 - share) * unguided - wanted).square().mean((1, 2))
     # The gradient of an error is divided by its scale; so it is not.
-    loss = (meant / meant.mean() * weights * errors).mean()
+    loss = (meant / meant.mean() * errors).mean()
     return {"edits" if batch.scenes is None else "scenes": loss}
 
 
@@ -80,19 +83,28 @@ def drawn_scales(count: int) -> Tensor:
 
 
 def partly_guessed(painter: Painter, batch: Batch, told: States, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The pictures on their way to noise, or what the model guesses half of them to be; how far [batch]; their weights.
+    """The pictures on their way to noise, or what the model guesses half of them to be; how far [batch]; and which of
+    them are to be asked for by another's caption.
 
     A guess is what the first step believes in, trusted more or less.
     """
     pictures, count, device = batch.pictures, len(batch.prompts), painter.device
     noise, times = torch.randn_like(pictures), drawn_times(count).to(device)
-    guessed = torch.rand(count, device=device) < SHARE_GUESSED
+    chance = torch.rand(count, device=device)
+    guessed, contradicted = chance < SHARE_GUESSED, chance >= 1 - SHARE_CONTRADICTED
+    if batch.scenes is None:
+        contradicted = torch.zeros_like(contradicted)
+    times = times.where(~contradicted, CONTRADICTED_TIME_MAX * (1 - torch.rand_like(times)))
     times = times.where(~guessed, torch.empty_like(times).uniform_(GUESSED_TIME_MIN, 1))
     guesses = noise - velocities_of(guessed, painter, batch, noise, torch.ones_like(times), told, scales)
     trust = torch.rand(count, 1, 1, device=device).sqrt()
     begun = torch.where(guessed[:, None, None], pictures + trust * (guesses - pictures), pictures)
-    weights = torch.where(guessed, (times / EVEN_TIME_MIN).clamp(max=1).square(), 1)
-    return begun + times[:, None, None] * (noise - begun), times, weights
+    return begun + times[:, None, None] * (noise - begun), times, contradicted
+
+
+def others_where(rows: Tensor, states: Tensor) -> Tensor:
+    """The states [batch, ...], in those rows the next one's."""
+    return states.roll(-1, 0).where(rows.view(-1, *[1] * (states.ndim - 1)), states)
 
 
 def velocities_of(

@@ -1,11 +1,12 @@
 """What a picture shows, as far as pixels tell: backgrounds, occupied places, colours, what an edit changed."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .scenes import Scene, Thing, background_pixels, box_of
+from .scenes import Scene, background_pixels, box_of
 from .vocabulary import COLOURS, GRADIENTS, PLACES
 
 Picture = NDArray[np.uint8]
@@ -21,18 +22,25 @@ CORNER = 10
 def nearest_background(picture: Picture) -> str:
     """The background, of all there are, nearest to the picture in its corners."""
     height, width = picture.shape[:2]
-
-    def corners(of: NDArray[Any]) -> NDArray[np.float64]:
-        cuts = [of[y, x] for y in (slice(CORNER), slice(-CORNER, None)) for x in (slice(CORNER), slice(-CORNER, None))]
-        return np.array([np.median(cut.reshape(-1, 3), axis=0) for cut in cuts])
-
     painted = corners(picture)
 
     def distance(background: str) -> float:
-        # Something may stand in one corner or two.
-        return float(np.sort(np.abs(corners(background_pixels(background, width, height)) - painted).sum(1))[:3].sum())
+        # Something may stand in one corner.
+        away = np.abs(true_corners(background, width, height) - painted).sum(1)
+        return float(np.sort(away)[:3].sum())
 
     return min((*COLOURS, *GRADIENTS), key=distance)
+
+
+def corners(picture: Picture) -> NDArray[np.float64]:
+    """The median colour of each, [4, 3]."""
+    cuts = [picture[y, x] for y in (slice(CORNER), slice(-CORNER, None)) for x in (slice(CORNER), slice(-CORNER, None))]
+    return np.array([np.median(cut.reshape(-1, 3), axis=0) for cut in cuts])
+
+
+@cache
+def true_corners(background: str, width: int, height: int) -> NDArray[np.float64]:
+    return corners(background_pixels(background, width, height))
 
 
 def differs(picture: Picture, other: Picture, limit: float = STANDS_OUT) -> NDArray[np.bool_]:
@@ -40,15 +48,20 @@ def differs(picture: Picture, other: Picture, limit: float = STANDS_OUT) -> NDAr
     return np.asarray(np.abs(picture.astype(int) - other.astype(int)).mean(-1) > limit)
 
 
+def standing_out(picture: Picture, background: str) -> NDArray[np.bool_]:
+    """Where something is, [height, width]."""
+    return differs(picture, background_pixels(background, picture.shape[1], picture.shape[0]))
+
+
 def occupied_places(picture: Picture, scene: Scene) -> set[str]:
     """The places of the scene's layout, and those between them, where something stands out from its background."""
     height, width = picture.shape[:2]
-    out = differs(picture, background_pixels(scene.background, width, height))
+    out = standing_out(picture, scene.background)
     covered = np.zeros_like(out)
     occupied = set()
     # Asked places first: what hangs over from one into its neighbour does not count there.
     for place in (*scene.places, *(place for place in PLACES if place not in scene.places)):
-        box = box_of(Thing("", scene.things[0].size), place, width, height)
+        box = box_of(scene.things[0].size, place, width, height)
         window = (slice(box.top, box.top + box.side), slice(box.left, box.left + box.side))
         if (out & ~covered)[window].mean() > OCCUPIED:
             occupied.add(place)
@@ -58,12 +71,11 @@ def occupied_places(picture: Picture, scene: Scene) -> set[str]:
 
 
 def main_colour(picture: Picture, background: str) -> str:
-    """The named colour nearest to the most of what stands out."""
-    height, width = picture.shape[:2]
-    out = picture[differs(picture, background_pixels(background, width, height))]
-    names = [name for name in COLOURS if name != background]
+    """The named colour nearest to the most of what stands out; the background's, where nothing does."""
+    out = picture[standing_out(picture, background)]
     if not len(out):
         return background
+    names = [name for name in COLOURS if name != background]
     distances = np.abs(out[:, None].astype(int) - np.array([COLOURS[name] for name in names])).sum(-1)
     return names[int(np.bincount(distances.argmin(1), minlength=len(names)).argmax())]
 

@@ -18,7 +18,7 @@ def nearest_distance(picture: NDArray[np.uint8], scene: Scene, drawings: Drawing
     """Of a scene's first thing: mean absolute difference inside it, 0 to 255, and the named size that fits best."""
     height, width = picture.shape[:2]
     thing, ground = scene.things[0], background_pixels(scene.background, width, height).astype(np.int32)
-    box = box_of(thing, scene.places[0], width, height)
+    box = box_of(thing.size, scene.places[0], width, height)
     middle = (box.left + box.side / 2, box.top + box.side / 2)
     best, best_size = 255.0, ""
     for size in SIZES:

@@ -18,7 +18,7 @@ from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerFast, T5EncoderModel
 
 from .buckets import Bucket
-from .edges import edge_f1, edge_picture
+from .edges import edge_picture
 from .folders import SHIPPED, SHIPPED_CANNY
 from .prompt_tokenizers import T5_TOKENS
 from .quick_layers import quick_dtype
@@ -26,7 +26,7 @@ from .quick_layers import quick_dtype
 BATCH = 16
 #: The scales that are served where a call does not say, as the cards have them: of text to image, of edits, and of what
 #: leads away from a negative prompt.
-DEFAULT_GUIDANCE, EDIT_GUIDANCE, NEGATIVE_SCALE = 3.0, 2.0, 2.0
+DEFAULT_GUIDANCE, EDIT_GUIDANCE, NEGATIVE_SCALE = 2.0, 1.5, 2.0
 #: The folder of the transformer that is given edges.
 CANNY_PART = "transformer_canny"
 
@@ -61,9 +61,9 @@ class Pipelines:
         self.edge_transformer = FluxTransformer2DModel.from_pretrained(edges, subfolder=part, **load)
 
     def default_settings(self, steps: int) -> Settings:
-        """One forward a step where guidance has been distilled, else two."""
-        distilled = bool(self.transformer.time_text_embed.guidance_embedder.linear_2.weight.any())
-        return Settings(steps, DEFAULT_GUIDANCE, 1.0 if distilled else DEFAULT_GUIDANCE)
+        """One forward a step where guidance has been taught, else two."""
+        taught = bool(self.transformer.time_text_embed.guidance_embedder.linear_2.weight.any())
+        return Settings(steps, DEFAULT_GUIDANCE, 1.0 if taught else DEFAULT_GUIDANCE)
 
     def paint(
         self, prompts: list[str], bucket: Bucket, settings: Settings, negatives: list[str] | None = None
@@ -85,16 +85,14 @@ class Pipelines:
             edited += self.run(pipeline, settings, told, untold, image=images.to(self.dtype), **size)
         return edited
 
-    def edge_scores(self, prompts: list[str], pictures: list[Picture], settings: Settings) -> list[float]:
-        """F1 of the edges of what was painted against those that were given."""
+    def from_edges(self, prompts: list[str], pictures: list[Picture], settings: Settings) -> list[Picture]:
+        """Led by the edges of those pictures."""
         pipeline = FluxControlPipeline(transformer=self.edge_transformer, **self.parts)
-        scores = []
+        painted = []
         for told, given in batches(prompts, pictures):
-            edges = [edge_picture(picture) for picture in given]
-            images = [Image.fromarray(picture) for picture in edges]
-            painted = self.run(pipeline, settings, told, None, control_image=images, width=128, height=128)
-            scores += [edge_f1(edge_picture(one), edge) for one, edge in zip(painted, edges, strict=True)]
-        return scores
+            images = [Image.fromarray(edge_picture(picture)) for picture in given]
+            painted += self.run(pipeline, settings, told, None, control_image=images, width=128, height=128)
+        return painted
 
     def run(
         self, pipeline: Any, settings: Settings, told: list[str], untold: list[str] | None, **options: Any

@@ -6,6 +6,7 @@ python -m tintype_making.pool --parts 20
 import argparse
 import pickle
 import random
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,10 @@ FOLDER = CACHE / "pool"
 #: Pictures in one part: of the square, and of each other bucket. And edits, of two pictures each.
 SQUARES, OF_EACH_OTHER = 2_400, 90
 SQUARE_EDITS, OTHER_EDITS = 440, 10
+#: How much more often than they are written those scenes and edits are drawn that are learnt late, by their styles and
+#: kinds, and less often those learnt early.
+PRACTICE_OF_STYLES = {"detailed": 1.6}
+PRACTICE_OF_EDITS = {"background": 0.5, "replace": 2.5, "resize": 2.0, "recolour": 0.7}
 
 
 class Sample(NamedTuple):
@@ -53,6 +58,9 @@ class Pool:
         self.seen: set[Path] = set()
         self.scenes: dict[Bucket, list[Sample]] = {}
         self.edits: dict[Bucket, list[EditSample]] = {}
+        #: Running sums of how often each of them is drawn.
+        self.weights_of_scenes: dict[Bucket, list[float]] = {}
+        self.weights_of_edits: dict[Bucket, list[float]] = {}
 
     def refresh(self) -> int:
         """Take in the parts that are new; how many scenes and edits there are now."""
@@ -64,16 +72,27 @@ class Pool:
                     self.scenes.setdefault(bucket, []).extend(map(Sample, kept, latents))
                 for bucket, (kept, before, after) in edits.items():
                     self.edits.setdefault(bucket, []).extend(map(EditSample, kept, before, after))
+        self.weigh()
         return sum(map(len, self.scenes.values())) + sum(map(len, self.edits.values()))
+
+    def weigh(self) -> None:
+        """How often each is drawn, of what there is now."""
+        for bucket, drawn in self.scenes.items():
+            self.weights_of_scenes[bucket] = list(
+                accumulate(PRACTICE_OF_STYLES.get(one.scene.style, 1) for one in drawn)
+            )
+        for bucket, given in self.edits.items():
+            self.weights_of_edits[bucket] = list(accumulate(PRACTICE_OF_EDITS.get(one.edit.kind, 1) for one in given))
 
     def draw_scenes(self, bucket: Bucket, count: int, rng: random.Random) -> tuple[list[Scene], Tensor]:
         """That many scenes of one bucket, and their latents as fp32."""
-        samples = rng.choices(self.scenes[bucket], k=count)
+        samples = rng.choices(self.scenes[bucket], cum_weights=self.weights_of_scenes[bucket], k=count)
         return [sample.scene for sample in samples], torch.stack([sample.latents for sample in samples]).float()
 
     def draw_edits(self, bucket: Bucket, count: int, rng: random.Random) -> tuple[list[Edit], Tensor, Tensor]:
-        """That many edits of one bucket, half of them undone, and the latents before and after them as fp32."""
-        samples = [undone(sample, rng) for sample in rng.choices(self.edits[bucket], k=count)]
+        """That many edits of one bucket, up to half of them undone, and the latents before and after them as fp32."""
+        drawn = rng.choices(self.edits[bucket], cum_weights=self.weights_of_edits[bucket], k=count)
+        samples = [undone(sample, rng) for sample in drawn]
         before, after = (torch.stack(latents).float() for latents in zip(*(s[1:] for s in samples), strict=True))
         return [sample.edit for sample in samples], before, after
 

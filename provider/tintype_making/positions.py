@@ -16,6 +16,7 @@ from torch import Tensor
 from .architecture import HEAD_WIDTH
 from .buckets import SQUARE
 from .captions import random_caption
+from .fitting import fitted
 from .painter import Painter, padded
 from .pool import Pool
 from .prompt_tokenizers import MARK_TOKENS, MARKS, T5_TOKENS
@@ -98,9 +99,7 @@ def set_rows(layer: Any, rows: slice, *, bias: Tensor) -> None:
 
 
 def fit_rows(layer: Any, rows: slice, inputs: Tensor, targets: Tensor) -> None:
-    """Least squares, a little damped, from the inputs to the targets."""
-    padded = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
-    damping = 1e-5 * len(padded) * torch.eye(padded.shape[1])
-    solution = torch.linalg.solve(padded.T @ padded + damping, padded.T @ targets)
+    """So that they give the targets, of the inputs."""
+    solution = fitted(inputs, targets, damping=1e-5)
     layer.weight[rows] = solution[:-1].T
     layer.bias[rows] = solution[-1]

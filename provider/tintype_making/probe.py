@@ -41,7 +41,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(0)
     vae, drawings = load_part(AutoencoderKL, SHIPPED, "vae").eval(), load_drawings()
-    table = Table("size", "way", "codes", *map(str, TIMES[:-1]), "end")
+    # Narrow enough for eighty columns, where figures would be cut off.
+    table = Table("size", "way", "codes", *map(str, TIMES[:-1]), "end", box=None, padding=(0, 1, 0, 0))
     with quick_layers(torch.device("cpu")), torch.inference_mode():
         painter = Painter(arguments.folder)
         for size in SIZES:
@@ -49,9 +50,10 @@ def main() -> None:
             true = encode_scenes(scenes, SQUARE, vae, drawings).float()
             scale = (true - true.mean(0)).square().mean()
             captions = [plain_caption(scene) for scene in scenes[::STRIDE]]
+            noise = torch.randn_like(true[::STRIDE])
             codes = f"{float(left_by_codes(true) / scale):.3f}"
             for way, own in (("true", False), ("own", True)):
-                errors = errors_on_the_way(painter, captions, true[::STRIDE], arguments.guidance, own=own)
+                errors = errors_on_the_way(painter, captions, true[::STRIDE], noise, arguments.guidance, own=own)
                 table.add_row(size, way, codes, *(f"{error / float(scale):.3f}" for error in errors))
     Console().print(table)
 
@@ -61,21 +63,22 @@ def left_by_codes(pictures: Tensor) -> Tensor:
     codes = torch.stack(list(noun_codes().values()))
     told = torch.cat([codes, torch.ones(len(codes), 1)], dim=1)
     flat = pictures.flatten(1)
-    return (told @ torch.linalg.lstsq(told, flat).solution - flat).square().mean()
+    left: Tensor = told @ torch.linalg.lstsq(told, flat).solution - flat
+    return left.square().mean()
 
 
 def errors_on_the_way(
-    painter: Painter, captions: list[str], true: Tensor, guidance: float, *, own: bool
+    painter: Painter, captions: list[str], true: Tensor, noise: Tensor, guidance: float, *, own: bool
 ) -> list[float]:
-    """Mean square error of the picture that the model believes in at each of the times, and of what it ends with."""
-    states, noise = painter.read(captions), torch.randn_like(true)
+    """Mean square error of the picture that the model believes in at each of the times; of its own way's end, too."""
+    states = painter.read(captions)
     latents, errors = noise, []
     for time, following in pairwise(TIMES):
         times, scales = torch.full((len(true),), time), torch.full((len(true),), guidance)
         velocity = painter(latents, times, states, SQUARE, guidance=scales)
         errors.append((latents - time * velocity - true).square().mean().item())
         latents = latents + (following - time) * velocity if own else true + following * (noise - true)
-    return [*errors, (latents - true).square().mean().item()]
+    return [*errors, (latents - true).square().mean().item()] if own else errors
 
 
 if __name__ == "__main__":

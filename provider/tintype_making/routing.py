@@ -25,6 +25,7 @@ from .architecture import HEAD_WIDTH, HEADS, SINGLE_BLOCKS
 from .buckets import SQUARE
 from .captions import random_caption
 from .codes import CODE_WIDTH, noun_codes
+from .fitting import fitted, with_one
 from .folders import UNFINISHED, save_part
 from .growth import with_new_blocks
 from .painter import Painter
@@ -131,7 +132,7 @@ def codes_at_tokens(scene: Scene) -> Tensor:
     """What stands at each image token of the square, [tokens, CODE_WIDTH]; nothing where nothing does."""
     codes = torch.zeros(SQUARE.tokens_down, SQUARE.tokens_across, CODE_WIDTH)
     for thing, place in zip(scene.things, scene.places, strict=True):
-        left, top, side = (pixels / 16 for pixels in box_of(thing, place, SQUARE.width, SQUARE.height))
+        left, top, side = (pixels / 16 for pixels in box_of(thing.size, place, SQUARE.width, SQUARE.height))
         codes[round(top + 0.1) : round(top + side), round(left + 0.1) : round(left + side)] = code_of(thing)
     return codes.flatten(0, 1)
 
@@ -202,8 +203,8 @@ def say(painter: Painter, told: Told, directions: Tensor) -> None:
     codes, places = told.codes.flatten(0, 1), told.keys.flatten(0, 1)
     loudness = LOUDNESS * embedder(states).square().mean().sqrt() * embedder.out_features**0.5
     others, _ = torch.linalg.qr(torch.randn(embedder.out_features, places.shape[-1]))
-    said = loudness * others @ fitted(states, places, naming, "places in the T5's states").T
-    said = said + directions @ at_volume(fitted(states, codes, naming, "codes in the T5's states"), codes, CODE_SAID).T
+    said = loudness * others @ fit(states, places, naming, "places in the T5's states").T
+    said = said + directions @ at_volume(fit(states, codes, naming, "codes in the T5's states"), codes, CODE_SAID).T
     embedder.weight += said[:, :-1]
     embedder.bias += said[:, -1]
 
@@ -213,7 +214,7 @@ def plant_heads(attention: Any, given: Tensor, keys: Tensor) -> None:
     # The picture's tokens name nothing.
     wanted = torch.tensor([-1.0, 0, 0]).repeat(*given.shape[:2], 1)
     wanted[:, :T5_TOKENS] = keys
-    solution = fitted(given.flatten(0, 1), wanted.flatten(0, 1), wanted[..., 0].flatten() > 0, "keys in the block")
+    solution = fit(given.flatten(0, 1), wanted.flatten(0, 1), wanted[..., 0].flatten() > 0, "keys in the block")
     query = torch.zeros(HEAD_WIDTH)
     query[[NAMES, ROWS, COLUMNS]] = 1
     nn.init.zeros_(attention.to_q.weight)
@@ -240,7 +241,7 @@ def plant_way_out(layer: Any, looked_up: Tensor, codes_there: Tensor, directions
     """From what the heads bring, [prompts, image tokens, width], the codes into those directions."""
     codes = codes_there.flatten(0, 1)
     something = codes.any(-1)
-    solution = fitted(looked_up.flatten(0, 1), codes, something, "codes in what is looked up")
+    solution = fit(looked_up.flatten(0, 1), codes, something, "codes in what is looked up")
     written = directions @ at_volume(solution, codes[something], CODE_WRITTEN).T
     layer.weight[:, : looked_up.shape[-1]] = written[:, :-1]
     layer.bias += written[:, -1]
@@ -251,17 +252,13 @@ def at_volume(solution: Tensor, codes: Tensor, volume: float) -> Tensor:
     return solution * volume / codes[codes.any(-1)].square().mean().sqrt()
 
 
-def fitted(inputs: Tensor, targets: Tensor, naming: Tensor, name: str) -> Tensor:
-    """Weighted least squares, a little damped, from inputs [tokens, width] to targets [tokens, n]: [width + 1, n].
+def fit(inputs: Tensor, targets: Tensor, naming: Tensor, name: str) -> Tensor:
+    """From inputs [tokens, width] to targets [tokens, n]: [width + 1, n].
 
     The tokens that name something count most, and it is said how much of their targets' variance is told.
     """
-    padded = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
-    weights = torch.where(naming, 1.0, WEIGHT_OF_OTHERS)
-    weighted = padded * weights[:, None]
-    damping = 1e-4 * weights.sum() * torch.eye(padded.shape[1])
-    solution: Tensor = torch.linalg.solve(padded.T @ weighted + damping, weighted.T @ targets)
-    left = (padded @ solution - targets)[naming].var(0).sum() / targets[naming].var(0).sum()
+    solution = fitted(inputs, targets, torch.where(naming, 1.0, WEIGHT_OF_OTHERS))
+    left = (with_one(inputs) @ solution - targets)[naming].var(0).sum() / targets[naming].var(0).sum()
     print(f"{name}: {1 - left:.0%} of the variance fitted")
     return solution
 

@@ -1,14 +1,19 @@
 """What is in a picture, and painting it. Knows nothing of captions or models."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .drawings import Drawings
 from .nouns import NOUNS
 from .vocabulary import COLOURED_NOUNS, COLOURS, PLACES, SHAPES, SIZES
+
+if TYPE_CHECKING:
+    # The tests, which have no icon sets, place and judge things by this module too.
+    from .drawings import Drawings
 
 #: Boxes lie on this grid of pixels, a latent's width; their sides, and the way of a place from the middle, are
 #: multiples of twice as much: so a drawing's latents are the same wherever it is, which a small model learns in a
@@ -64,7 +69,7 @@ def paint(scene: Scene, width: int, height: int, drawings: Drawings) -> NDArray[
     """The scene as uint8 [height, width, 3]."""
     picture = Image.fromarray(background_pixels(scene.background, width, height))
     for thing, place in zip(scene.things, scene.places, strict=True):
-        box = box_of(thing, place, width, height)
+        box = box_of(thing.size, place, width, height)
         cutout = draw_thing(thing, scene.style, box.side, drawings)
         picture.paste(cutout, (box.left, box.top), cutout)
     return np.asarray(picture)
@@ -79,8 +84,8 @@ def background_pixels(background: str, width: int, height: int) -> NDArray[np.ui
     return np.broadcast_to(rows.round().astype(np.uint8)[:, None], (height, width, 3)).copy()
 
 
-def box_of(thing: Thing, place: str, width: int, height: int) -> Box:
-    side = side_of(thing.size, min(width, height))
+def box_of(size: str, place: str, width: int, height: int) -> Box:
+    side = side_of(size, min(width, height))
     across, down = PLACES[place]
     return Box(start_of(width - side, across), start_of(height - side, down), side)
 

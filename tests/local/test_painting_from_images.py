@@ -124,8 +124,8 @@ async def test_a_png_says_what_it_was_painted_from_unless_a_setting_forbids_it(
     model: ImageModel, provider: LocalProvider
 ) -> None:
     silent = LocalImageModel(model.card, provider.engine, png_parameters=False)
-    told = await paint(model, "a cat", num_inference_steps=2)
-    untold = await paint(silent, "a cat", num_inference_steps=2)
+    told = await paint(model, "a cat", num_inference_steps=2, guidance_scale=3)
+    untold = await paint(silent, "a cat", num_inference_steps=2, guidance_scale=3)
     with Image.open(io.BytesIO(told.images[0].data)) as image:
         assert "Steps: 2, CFG scale: 3, Seed: 3, Size: 128x128, Model: calotype/tintype" in image.info["parameters"]
     with Image.open(io.BytesIO(untold.images[0].data)) as image:

@@ -59,7 +59,8 @@ def test_the_others_have_the_architecture_of_kontext_and_canny() -> None:
     _, kontext, canny = FOLDERS
     assert config("model_index.json", kontext)["_class_name"] == "FluxKontextPipeline"
     assert config("model_index.json", canny)["_class_name"] == "FluxControlPipeline"
-    wider = {**config("transformer/config.json"), "in_channels": 128, "out_channels": 64}
+    # It was trained before tintype had its last look-up of a picture that is edited.
+    wider = {**config("transformer/config.json"), "in_channels": 128, "out_channels": 64, "num_single_layers": 7}
     assert config("transformer/config.json", canny) == wider
 
 
