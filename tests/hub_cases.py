@@ -13,11 +13,14 @@ import torch
 
 from calotype_provider.local.hub import Hub, HubStats
 from calotype_provider.local.hub_request import HubRequest
+from calotype_provider.local.precision import quickest_dtype
 from calotype_provider.local.siblings import sibling_of
 
 JOINING = (0, 0, 2, 2, 3, 6)
 """The forward before which each request joins."""
 SIDE = 64
+QUICKEST: torch.dtype = getattr(torch, quickest_dtype("cpu"))
+"""What CPUs like this one paint in: bf16 takes minutes where they have no instructions for it."""
 
 
 class UnheardOf(diffusers.FluxTransformer2DModel):

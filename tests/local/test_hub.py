@@ -10,6 +10,7 @@ import pytest
 import tiny_models
 import torch
 from hub_cases import (
+    QUICKEST,
     Case,
     Recorder,
     UnheardOf,
@@ -30,7 +31,7 @@ from calotype_provider.local.waiting_call import WaitingCall
 
 @pytest.fixture(scope="module")
 def flux() -> Any:
-    pipeline = tiny_models.flux().to(torch.bfloat16)
+    pipeline = tiny_models.flux().to(QUICKEST)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

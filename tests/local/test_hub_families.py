@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from hub_cases import Case, paint_in_hub, paint_plain
+from hub_cases import QUICKEST, Case, paint_in_hub, paint_plain
 from hub_families import FAMILIES
-
-from calotype_provider.local.precision import quickest_dtype
 
 # What diffusers itself uses, and is leaving behind.
 pytestmark = pytest.mark.filterwarnings(
@@ -30,7 +28,7 @@ def pipeline(request: pytest.FixtureRequest) -> tuple[str, Any]:
 @ALL
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bfloat16", "float32"])
 def test_pictures_are_bit_equal_to_those_painted_alone(pipeline: tuple[str, Any], dtype: torch.dtype) -> None:
-    if dtype == torch.bfloat16 and quickest_dtype("cpu") != "bfloat16":
+    if dtype == torch.bfloat16 and dtype != QUICKEST:
         pytest.skip("nothing is painted in bf16 on a CPU without instructions for it")
     name, painter = pipeline
     painter.to(dtype)
@@ -57,7 +55,7 @@ def test_exact_pictures_share_no_forward(pipeline: tuple[str, Any]) -> None:
 
 def test_stable_diffusion_3_without_guidance_is_bit_equal_as_its_single_rows_are_not_merged() -> None:
     family = FAMILIES["sd3"]
-    painter = family.build().to(torch.bfloat16)
+    painter = family.build().to(QUICKEST)
     cases = [Case({**case.arguments, "guidance_scale": 0.0}, case.seed, case.pipeline_class) for case in family.cases()]
     alone = [image for image, _ in (paint_plain(painter, case) for case in cases)]
     together, _ = paint_in_hub(painter, cases)

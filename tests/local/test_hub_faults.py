@@ -12,6 +12,7 @@ import pytest
 import tiny_models
 import torch
 from hub_cases import (
+    QUICKEST,
     Case,
     Recorder,
     denoiser_of,
@@ -29,7 +30,7 @@ from calotype_provider.local.hub import Hub
 
 @pytest.fixture(scope="module")
 def flux() -> Any:
-    pipeline = tiny_models.flux().to(torch.bfloat16)
+    pipeline = tiny_models.flux().to(QUICKEST)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -10,7 +10,7 @@ import diffusers
 import pytest
 import tiny_models
 import torch
-from hub_cases import SIDE, Recorder, UnheardOf, call_arguments, denoiser_of, hub_request, paint_plain
+from hub_cases import QUICKEST, SIDE, Recorder, UnheardOf, call_arguments, denoiser_of, hub_request, paint_plain
 from hub_families import FAMILIES
 
 from calotype_provider.local.hub import Hub
@@ -59,7 +59,7 @@ def test_the_preview_of_the_last_step_is_the_picture(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["flux", "flux kontext", "flux2 klein", "sd3", "z-image", "qwen-image"])
 def test_previews_come_on_the_way_and_change_nothing(name: str) -> None:
-    pipeline = FAMILIES[name].build().to(torch.bfloat16)
+    pipeline = FAMILIES[name].build().to(QUICKEST)
     hub = Hub()
     cases = FAMILIES[name].cases()
     recorders = [Recorder() for _ in cases]
