@@ -8,6 +8,7 @@ from drawings.scenes import Picture, Thing, drawings, paint
 from PIL import Image, ImageFilter
 from tintype_judge import faults, ranking, recognised, rest_difference, things_at
 
+from tintype_making.buckets import OTHERS, Bucket
 from tintype_making.edges import edge_f1, edge_picture
 from tintype_making.judging import main_colour, nearest_background
 from tintype_making.scenes import background_pixels, box_of
@@ -69,6 +70,19 @@ def test_sides_sizes_and_colours_are_what_their_words_say() -> None:
     gradient = background_pixels("red to blue", 128, 128)
     assert gradient[0, 0].tolist() == [220, 50, 47]
     assert gradient[-1, -1].tolist() == [50, 110, 220]
+
+
+@pytest.mark.parametrize("bucket", OTHERS, ids=str)
+def test_a_drawing_is_as_large_in_every_ratio_as_in_a_square_where_there_is_room(bucket: Bucket) -> None:
+    sides = [box_of(size, "center", bucket.width, bucket.height).side for size in SIZES]
+    assert sides == ([32, 48, 80] if min(bucket) == 80 else [48, 80, min(112, *bucket)])
+    for layout in LAYOUTS_OF_SEVERAL:
+        taken = np.zeros((bucket.height, bucket.width), int)
+        for place in layout:
+            left, top, side = box_of("small", place, bucket.width, bucket.height)
+            taken[top : top + side, left : left + side] += 1
+        assert taken.max() == 1
+        assert taken.sum() == len(layout) * side**2
 
 
 def test_faults_are_named() -> None:

@@ -17,7 +17,7 @@ from .scenes import Scene
 
 #: Scenes in a batch; and edits, which have twice as many tokens.
 BATCH, BATCH_OF_EDITS = 40, 24
-SHARE_OF_EDITS = 0.35
+SHARE_OF_EDITS = 0.45
 #: How many tokens a batch's captions have: most fit in fewer than are served, and cost less there.
 TOKENS = {32: 0.45, 40: 0.35, T5_TOKENS: 0.2}
 #: Share of prompts that are emptied, so that guidance has something to lead away from.

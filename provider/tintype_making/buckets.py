@@ -30,7 +30,7 @@ OTHERS = (
     Bucket(192, 80),
     Bucket(80, 192),
 )
-SHARE_SQUARE = 0.68
+SHARE_SQUARE = 0.55
 
 
 def random_bucket(rng: random.Random) -> Bucket:

@@ -66,7 +66,7 @@ def shrunk(picture: NDArray[np.uint8]) -> Tensor:
 
 def alone(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     """What is in the box and a little around it, in the middle of a picture of its surroundings' colour."""
-    margin = box.side // 6
+    margin = min(box.side // 6, (PICTURE_SIDE - box.side) // 2)
     height, width = picture.shape[:2]
     top, bottom = max(0, box.top - margin), min(height, box.top + box.side + margin)
     left, right = max(0, box.left - margin), min(width, box.left + box.side + margin)

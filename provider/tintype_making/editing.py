@@ -1,9 +1,9 @@
 """What edits need beside all else, planted: the word for what is to go is told from that for what is to come.
 
-Image tokens looked up both words of "replace the apple with a cat" as often (routing.py), so that a mixture of both was
-painted. Now the word for what is there is looked up by tokens of the picture to be edited, which so can find out which
-of them are meant, and not by those of the picture that is painted. And once they may have, a second look-up of the
-same place in the picture to be edited follows: the first one comes before, and later blocks had none.
+Image tokens looked up both words of "replace the apple with a cat" as often (routing.py), wherever they were. Now the
+word for what is there is looked up by tokens of the picture to be edited, which so can find out which of them are
+meant, and not by those of the picture that is painted. And once they may have, a second look-up of the same place in
+the picture to be edited follows: the first one comes before, and later blocks had none.
 
 python -m tintype_making.editing
 """

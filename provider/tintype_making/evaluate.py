@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
@@ -44,6 +45,7 @@ from .vocabulary import COLOURS, SHAPES
 PROMPTS = {"singles": 200, "paraphrased": 100, "relations": 80, "counts": 60, "ratios": 60}
 #: Rest of the picture that an edit may change without its being noticed, as a mean difference of 255.
 REST_LIMIT = 6.0
+STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 #: The transformer's file.
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 #: Of each part of the report.
@@ -56,9 +58,9 @@ def main() -> None:
     arguments = read_arguments()
     torch.set_num_threads(arguments.threads)
     pipelines = Pipelines(arguments.folder)
-    settings = Settings(arguments.steps, arguments.guidance, arguments.true_cfg)
-    if arguments.guidance is None and arguments.true_cfg is None:
-        settings = pipelines.default_settings(arguments.steps)
+    asked = {"guidance": arguments.guidance, "true_cfg": arguments.true_cfg}
+    settings = pipelines.default_settings(arguments.steps)
+    settings = settings._replace(**{name: scale for name, scale in asked.items() if scale is not None})
     edit_guidance = EDIT_GUIDANCE if arguments.guidance is None else arguments.guidance
     evaluation = Evaluation(
         pipelines, settings, edit_guidance=edit_guidance, part=arguments.share, truth=arguments.truth
@@ -102,7 +104,15 @@ def weights_of(folder: Path) -> str:
 
 
 #: In the order of the report.
-PARTS = ("scenes", "guidance_and_steps", "negative_prompts", "edits", "edges", "seconds_per_picture")
+PARTS = (
+    "scenes",
+    "guidance_and_steps",
+    "negative_prompts",
+    "contradictions",
+    "edits",
+    "edges",
+    "seconds_per_picture",
+)
 #: What can be asked of the true pictures, too.
 OF_TRUTH = ("scenes", "edits", "edges")
 
@@ -221,6 +231,21 @@ class Evaluation:
             for picture, colour, (_, background) in zip(after, colours, asked, strict=True)
         ]
         return {"prompts": len(prompts), "colour_kept": round(sum(kept) / len(kept), 3)}
+
+    def contradictions(self) -> Row:
+        """How far a picture to start from is changed, of 255, where the prompt tells of another; by the strength."""
+        scenes = some_scenes(random.Random(13), "one", self.count(64))
+        pictures = [paint(scene, 128, 128, self.drawings) for scene in scenes]
+        prompts = [plain_caption(scene) for scene in (*scenes[1:], scenes[0])]
+        changed = {}
+        for strength in STRENGTHS:
+            led = self.pipelines.start_from(prompts, pictures, strength, self.settings)
+            differences = [
+                float(np.abs(one.astype(int) - other.astype(int)).mean())
+                for one, other in zip(led, pictures, strict=True)
+            ]
+            changed[str(strength)] = round(statistics.fmean(differences), 1)
+        return {"prompts": len(scenes), "changed": changed}
 
     def edits(self) -> Row:
         rng, rows = random.Random(2027), []

@@ -11,6 +11,8 @@ scale of 3 asks for pictures of three times the contrast, which are hard to tell
 Half of the samples are not on the way from noise to a picture but to what the model guesses it to be, and what is asked
 for is the picture, as in DREAM (Zhou et al. 2024, arXiv:2312.00210). Else it takes its guesses for knowledge, and adds
 to their faults with each step.
+
+And a quarter of the scenes are asked for by another's caption once they can be seen through the noise.
 """
 
 import argparse
@@ -83,10 +85,9 @@ def drawn_scales(count: int) -> Tensor:
 
 
 def partly_guessed(painter: Painter, batch: Batch, told: States, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The pictures on their way to noise, or what the model guesses half of them to be; how far [batch]; and which of
-    them are to be asked for by another's caption.
+    """The pictures on their way to noise, or the model's guesses of half of them; how far; and whose caption is wrong.
 
-    A guess is what the first step believes in, trusted more or less.
+    The last two are [batch]. A guess is what the first step believes in, trusted more or less.
     """
     pictures, count, device = batch.pictures, len(batch.prompts), painter.device
     noise, times = torch.randn_like(pictures), drawn_times(count).to(device)

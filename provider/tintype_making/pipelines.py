@@ -9,6 +9,7 @@ from diffusers import (
     AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
     FluxControlPipeline,
+    FluxImg2ImgPipeline,
     FluxKontextPipeline,
     FluxPipeline,
     FluxTransformer2DModel,
@@ -74,6 +75,18 @@ class Pipelines:
             for batch in batches(prompts, negatives or [""] * len(prompts))
             for picture in self.run(pipeline, settings, *batch, width=bucket.width, height=bucket.height)
         ]
+
+    def start_from(
+        self, prompts: list[str], pictures: list[Picture], strength: float, settings: Settings
+    ) -> list[Picture]:
+        """Led from those pictures to the prompts, the further the greater the strength is, 0 to 1."""
+        pipeline = FluxImg2ImgPipeline(transformer=self.transformer, **self.parts)
+        led = []
+        for told, untold, given in batches(prompts, [""] * len(prompts), pictures):
+            images = torch.from_numpy(np.stack(given)).permute(0, 3, 1, 2) / 255
+            options = {"image": images.to(self.dtype), "strength": strength, "width": 128, "height": 128}
+            led += self.run(pipeline, settings, told, untold, **options)
+        return led
 
     def edit(self, prompts: list[str], pictures: list[Picture], settings: Settings) -> list[Picture]:
         pipeline = FluxKontextPipeline(transformer=self.transformer, **self.parts)

@@ -33,7 +33,7 @@ SQUARE_EDITS, OTHER_EDITS = 440, 10
 #: How much more often than they are written those scenes and edits are drawn that are learnt late, by their styles and
 #: kinds, and less often those learnt early.
 PRACTICE_OF_STYLES = {"detailed": 1.6}
-PRACTICE_OF_EDITS = {"background": 0.5, "replace": 2.5, "resize": 2.0, "recolour": 0.7}
+PRACTICE_OF_EDITS = {"background": 0.4, "replace": 3.0, "add": 1.3, "resize": 2.0, "recolour": 0.5}
 
 
 class Sample(NamedTuple):

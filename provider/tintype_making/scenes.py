@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from .nouns import NOUNS
-from .vocabulary import COLOURED_NOUNS, COLOURS, PLACES, SHAPES, SIZES
+from .vocabulary import COLOURED_NOUNS, COLOURS, PLACES, SHAPES, SIZES, SIZES_WHERE_NARROW
 
 if TYPE_CHECKING:
     # The tests, which have no icon sets, place and judge things by this module too.
@@ -87,19 +87,24 @@ def background_pixels(background: str, width: int, height: int) -> NDArray[np.ui
 def box_of(size: str, place: str, width: int, height: int) -> Box:
     side = side_of(size, min(width, height))
     across, down = PLACES[place]
-    return Box(start_of(width - side, across), start_of(height - side, down), side)
+    return Box(start_of(side, width, across), start_of(side, height, down), side)
 
 
-def start_of(spare: int, direction: int) -> int:
-    """Pixels before a box, where so many are spare in all."""
+def start_of(side: int, room: int, direction: int) -> int:
+    """Pixels before a box of that side in so many."""
+    spare = room - side
     middle = GRID * round(spare / 2 / GRID)
     step = 2 * GRID * round(REACH * spare / 2 / (2 * GRID))
+    if 2 * step < side <= spare:
+        # There is room for two that do not overlap.
+        step += 2 * GRID
     return min(max(middle + direction * step, 0), spare)
 
 
 def side_of(size: str, room: int) -> int:
     """Side of the box of a thing of that size, where the shorter side of its room is so long; all in pixels."""
-    return 2 * GRID * round(SIZES[size] * room / (2 * GRID))
+    sides = SIZES if room >= 2 * SIZES["small"] else SIZES_WHERE_NARROW
+    return min(sides[size], room)
 
 
 def draw_thing(thing: Thing, style: str, side: int, drawings: Drawings) -> Image.Image:

@@ -27,8 +27,10 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "gray": (150, 150, 150),
 }
 
-#: About the share of the picture's shorter side that the drawing's box fills.
-SIZES: dict[str, float] = {"small": 0.38, "medium": 0.63, "big": 0.88}
+#: Side of the drawing's box in pixels: the same in every ratio, as far as there is room, for a drawing of another size
+#: is learnt anew. And the sides where two small ones would have no room beside each other.
+SIZES = {"small": 48, "medium": 80, "big": 112}
+SIZES_WHERE_NARROW = {"small": 32, "medium": 48, "big": 80}
 SIZE_WORDS: dict[str, tuple[str, ...]] = {
     "small": ("small", "small", "little", "tiny"),
     "medium": ("",),
