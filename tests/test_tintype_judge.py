@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 from tintype_judge import faults, ranking, recognised, rest_difference, things_at
 
 from tintype_making.buckets import OTHERS, Bucket
+from tintype_making.classifier import alone
 from tintype_making.edges import edge_f1, edge_picture
 from tintype_making.judging import main_colour, nearest_background
 from tintype_making.scenes import background_pixels, box_of
@@ -83,6 +84,16 @@ def test_a_drawing_is_as_large_in_every_ratio_as_in_a_square_where_there_is_room
             taken[top : top + side, left : left + side] += 1
         assert taken.max() == 1
         assert taken.sum() == len(layout) * side**2
+
+
+@pytest.mark.parametrize("bucket", OTHERS, ids=str)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_thing_is_cut_out_of_a_picture_of_any_ratio_as_it_looks_in_a_square(bucket: Bucket, size: str) -> None:
+    picture = paint("blue", Thing("fox", size), width=bucket.width, height=bucket.height)
+    box = box_of(size, "center", bucket.width, bucket.height)
+    wanted, start = background_pixels("blue", 128, 128), (128 - box.side) // 2
+    wanted[start:, start:][: box.side, : box.side] = picture[box.top :, box.left :][: box.side, : box.side]
+    assert np.array_equal(alone(picture, box), wanted)
 
 
 def test_faults_are_named() -> None:

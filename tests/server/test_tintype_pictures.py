@@ -31,7 +31,7 @@ THING_LIMIT = 24.0
 EDGE_F1_MIN = 0.5
 #: A small model's pictures are not all good: so many of each table below are as asked. Of what ships these are a little
 #: less than what was seen; how far that is from what is wanted is in tintype_making's README.
-COMMON_MIN, LESS_COMMON_MIN, OTHER_RATIOS_MIN, FOUR_STEPS_MIN, GUIDED_MIN = 10, 7, 6, 5, 3
+COMMON_MIN, LESS_COMMON_MIN, OTHER_RATIO_MIN, FOUR_STEPS_MIN, GUIDED_MIN = 10, 7, 2, 5, 3
 SIZED_MIN, PLACED_MIN, GRADIENTS_MIN, COUNTS_MIN, UNKNOWN_WORDS_MIN = 4, 3, 1, 2, 4
 #: Of the pairs, and of the things in them.
 BOTH_PLACES_MIN, PAIRED_THINGS_MIN = 3, 3
@@ -191,10 +191,9 @@ def test_there_are_as_many_as_were_asked_for(server: ServerProcess) -> None:
     assert_most(COUNTS_MIN, of=COUNTS, wrong=wrong(server, COUNTS))
 
 
-def test_pictures_of_other_shapes_show_the_same(server: ServerProcess) -> None:
-    for_each = {size: wrong(server, COMMON[:4], size=size) for size in ("160x96", "80x192", "112x144")}
-    found = {f"{size}, {prompt}": faults for size, some in for_each.items() for prompt, faults in some.items()}
-    assert_most(OTHER_RATIOS_MIN, of=3 * COMMON[:4], wrong=found)
+@pytest.mark.parametrize("size", ["160x96", "80x192", "112x144"])
+def test_a_picture_of_another_shape_shows_the_same(server: ServerProcess, size: str) -> None:
+    assert_most(OTHER_RATIO_MIN, of=COMMON[:4], wrong=wrong(server, COMMON[:4], size=size))
 
 
 def test_four_steps_are_enough_to_be_recognised(server: ServerProcess) -> None:
